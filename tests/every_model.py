@@ -10,8 +10,10 @@ from tests.checkpoints import (
     captioners,
     classifiers,
     controlnets,
+    editors,
     generators,
     lora,
+    preprocessors,
     segmenters,
     swin2sr,
     upscaler,
@@ -62,6 +64,10 @@ SEGMENTERS: Saved = {
             weights_backbone=None,
         ),
     ),
+}
+PREPROCESSORS: Saved = {
+    "depth-anything": ("depth-estimator", preprocessors.save_depth_anything),
+    "vitpose": ("pose-estimator", preprocessors.save_vitpose),
 }
 ADAPTERS = ("pixel", "ink.v2")
 _ENTRY = """
@@ -131,6 +137,8 @@ def save_every_model(folder: Path) -> Path:
         generators.save_all(folder / "generators"),
         _painters(folder / "painters"),
         _upscalers(folder / "upscalers"),
+        editors.save_all(folder / "editors"),
+        _saved(folder / "preprocessors", PREPROCESSORS),
     ]
     file = folder / "catalogue.toml"
     file.write_text("".join(entries))

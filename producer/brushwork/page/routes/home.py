@@ -94,7 +94,8 @@ def home(
     kind_name = job.kind if job else kind or first_kind()
     form = KindForm.of(kind_name, services, principal, session.words.language)
     typed = TypedForm.of_job(job, form.fields) if job else TypedForm.fresh(form.fields)
-    typed.stored |= {form.kind.main_input or "image": image} if image else {}
+    if image:
+        typed.take_picture(form.kind, image)
     typed.values |= {"prompt": prompt} if prompt else {}
     typed.values |= {"model": model} if model else {}
     return shown(session, services, principal, form, typed)
@@ -139,16 +140,29 @@ async def _keep_files(
     wrong = {(each.field or "").partition(".")[0] for each in errors}
     for name, file in typed.files.items():
         if name not in wrong:
-            threads = services.decoders if isinstance(file, bytes) else services.fetchers
-            kept = await threads.run(principal.tenant, _kept, services, principal, name, file)
+            kept = await _kept_in_thread(services, principal, name, file)
             typed.stored |= {name: kept} if kept else {}
+    wrong_places = {each.field for each in errors}
+    for name, files in typed.file_lists.items():
+        stored = typed.stored_lists.setdefault(name, [])
+        for place, file in [(f"{name}.{len(stored) + index}", file) for index, file in enumerate(files)]:
+            if place not in wrong_places:
+                kept = await _kept_in_thread(services, principal, place, file)
+                stored.extend([kept] if kept else [])
     for name, files in typed.added.items():
         stored = []
         for file in files if name not in wrong else ():
             place = f"{name}.0.images.0"
-            kept = await services.decoders.run(principal.tenant, _kept, services, principal, place, file)
+            kept = await _kept_in_thread(services, principal, place, file)
             stored += [kept] if kept else []
         typed.keep_added(name, stored)
+
+
+async def _kept_in_thread(
+    services: Services, principal: Principal, place: str, file: bytes | BinaryIO
+) -> str | None:
+    threads = services.decoders if isinstance(file, bytes) else services.fetchers
+    return await threads.run(principal.tenant, _kept, services, principal, place, file)
 
 
 def _kept(services: Services, principal: Principal, name: str, file: bytes | BinaryIO) -> str | None:

@@ -200,7 +200,7 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
 
 def _check_side(name: str, side: int, model: "Model") -> None:
     _at_most(name, side, model.limits.max_side, model)
-    multiple = model.family_spec.multiple_of
+    multiple = model.multiple_of
     if side % multiple:
         raise InvalidRequest(
             said(
@@ -318,7 +318,7 @@ def sample(job: "Job", picture: "ReadPicture") -> Mapping[str, Any]:
     request = job.request
     size = (request.width, request.height)
     if None in size:
-        size = picture(request.image).size
+        size = picture(request.images[0] if hasattr(request, "images") else request.image).size
     drawn = [
         hashlib.sha256(f"{request.seed + number} {request.prompt}".encode()).digest()
         for number in range(request.num_images_per_prompt)

@@ -102,7 +102,9 @@ def check_loras(request: Any, model: "Model", catalogue: "Catalogue") -> None:
 def _check_controlnet(request: Any, model: "Model", catalogue: "Catalogue") -> None:
     if request.controlnet is not None:
         catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
-    if (request.controlnet is None) != (request.control_image is None):
+    # The pipeline of a described model may have a ControlNet of its own.
+    is_own = model.pipeline is not None and "controlnet" not in model.accepts
+    if not is_own and (request.controlnet is None) != (request.control_image is None):
         missing = "controlnet" if request.controlnet is None else "control_image"
         raise InvalidRequest(
             said("{field}: required, because controlnet and control_image are used together.", field=missing),

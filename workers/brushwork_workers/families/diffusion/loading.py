@@ -14,18 +14,20 @@ from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.image_to_image import ImageToImage
-from brushwork_workers.families.diffusion.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
+from brushwork_workers.families.diffusion.handlers.image_to_image import ImageToImage
+from brushwork_workers.families.diffusion.handlers.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.text_to_image import TextToImage
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
-from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
+    "image-editing": lambda spec, generation: ImageEditing(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
 }
 
@@ -56,6 +58,8 @@ def _is_offloaded(spec: LoadSpec) -> bool:
 
 def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
     """Check that the denoiser supports the kinds of the catalogue entry."""
+    if spec.model.family_spec.is_described:
+        return
     unet = pipeline.components.get("unet")
     # The denoiser of an inpainting model also takes the mask and the latents of the unmasked part.
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels

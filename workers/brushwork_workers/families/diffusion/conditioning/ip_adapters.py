@@ -165,7 +165,7 @@ class IpAdapters:
             }
             projection = MultiIPAdapterImageProjection([each.projection for each in adapters])
             kind = "ip_image_proj"
-        # Before the processors: the projection of an IP-Adapter Plus has some of its own, which would be counted.
+        # Before the processors, because the projection of an IP-Adapter Plus has some of its own.
         module.encoder_hid_proj = None
         module.set_attn_processor(dict(processors))
         module.encoder_hid_proj = projection
