@@ -23,6 +23,7 @@ from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
+from brushwork_workers.models.checkpoints.modules import own_modules
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
@@ -82,7 +83,7 @@ def read(spec: LoadSpec) -> Any:
         variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
-        **_skipped_components(spec),
+        **_skipped_components(spec) | own_modules(spec.model, spec.folder, spec.dtype),
     ).to("cpu" if _is_offloaded(spec) else spec.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
