@@ -28,7 +28,7 @@ from brushwork_workers.models.listing import FileListing, FolderListing, Listing
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.repositories import remote_repository
 from brushwork_workers.models.safetensors_head import keys_of
-from brushwork_workers.models.token_names import named_token
+from brushwork_workers.models.checkpoints.token_names import named_token
 from brushwork_workers.models.weights import adapter_file
 
 EntryType = Literal["model", "lora", "controlnet", "ip-adapter", "textual-inversion"]
@@ -121,9 +121,8 @@ def _of_file(
 ) -> Recognised:
     check_path(file, "file")
     contents = CheckpointContents.of(file)
-    if entry_type == "lora":
-        if not contents.is_adapter:
-            raise not_an_adapter(contents)
+    if entry_type == "lora" and not contents.is_adapter:
+        raise not_an_adapter(contents)
     if entry_type in ("lora", "textual-inversion"):
         return _entry(name, source, FileListing(file), entry_type, family, fields)
     if entry_type != "model":

@@ -24,7 +24,7 @@ from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.loras import weights_file
 from brushwork_workers.families.finite import damaged_weights
 from brushwork_workers.interface import FoundAddOn, LoadSpec
-from brushwork_workers.models.token_names import tensors_of
+from brushwork_workers.models.checkpoints.token_names import tensors_of
 
 LOGGER = logging.getLogger(__name__)
 _TOKENIZERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
