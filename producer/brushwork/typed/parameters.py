@@ -182,6 +182,8 @@ class ImageEditingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

@@ -22,13 +22,13 @@ from brushwork_workers.models.checkpoints.refusals import (
     needs_a_base,
     not_an_adapter,
 )
+from brushwork_workers.models.checkpoints.token_names import named_token
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_remote_code
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FileListing, FolderListing, Listing
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.repositories import remote_repository
 from brushwork_workers.models.safetensors_head import keys_of
-from brushwork_workers.models.checkpoints.token_names import named_token
 from brushwork_workers.models.weights import adapter_file
 
 EntryType = Literal["model", "lora", "controlnet", "ip-adapter", "textual-inversion"]

@@ -38,7 +38,11 @@ def load(spec: LoadSpec) -> LoadedModules:
     pipeline = read(spec)
     pipelines = Pipelines(pipeline, spec.model.family, spec.model_executor, spec.options)
     _check_kinds(pipeline, spec)
-    colours = LatentColours.fitted(getattr(pipeline, "vae", None))
+    is_described = spec.model.family_spec.is_described
+    autoencoder = _autoencoder(pipeline)
+    colours = LatentColours.fitted(autoencoder, of_decoder=is_described)
+    if autoencoder is None and is_described:
+        colours = LatentColours.of_pixels(spec.device)
     generation = Generation(
         pipelines,
         Loras(pipeline, spec),
@@ -51,6 +55,13 @@ def load(spec: LoadSpec) -> LoadedModules:
     if _is_offloaded(spec):
         ModuleOffload(spec.device).add(pipelines.modules)
     return LoadedModules(handlers, pipelines.modules, modules_of_pipeline(pipeline))
+
+
+def _autoencoder(pipeline: Any) -> Any:
+    """Return the component that decodes pictures: `vae`, or another name in older pipelines."""
+    names = ("vae", "movq", "vqvae", "vqgan")
+    found = (pipeline.components.get(name) for name in names)
+    return next((component for component in found if component is not None), None)
 
 
 def _is_offloaded(spec: LoadSpec) -> bool:
