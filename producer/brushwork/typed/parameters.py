@@ -53,7 +53,7 @@ class IpAdapterChoiceItem(TypedDict, total=False):
     """A `IpAdapterChoice` as a mapping."""
 
     name: Required[str]
-    images: Required[list[str] | tuple[str, ...]]
+    images: Required[PictureFile | Sequence[PictureFile]]
     weight: float
 
 
