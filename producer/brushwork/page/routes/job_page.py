@@ -83,6 +83,7 @@ async def pass_on(
     """Submit a job of another kind with one of this job's pictures as its main input."""
     job = await run_in_threadpool(visible, services, principal, job_id)
     next_kind = kind_named(kind)
+    # One picture counts as a list of one, where a kind takes several.
     parameters = {"kind": kind, next_kind.main_input or "image": image}
     if principal.tenant is None:
         parameters["tenant"] = job.tenant

@@ -110,7 +110,15 @@ class JobDetails:
     def given(self) -> Artifact | None:
         """The picture that the job is about; None if there is none, or if it was removed."""
         main_input = self.kind.main_input if self.kind else None
-        return self.inputs.get(main_input) if self.kind and main_input in self.kind.pictures else None
+        if self.kind is None or main_input not in self.kind.pictures:
+            return None
+        return self.inputs.get(main_input) or self.inputs.get(f"{main_input}.0")
+
+    @property
+    def main_places(self) -> Sequence[str]:
+        """Places of the request whose picture is labelled as the input; none if there are several."""
+        main_input = self.kind.main_input if self.kind else None
+        return () if f"{main_input}.1" in self.inputs else (str(main_input), f"{main_input}.0")
 
     @property
     def given_pictures(self) -> Mapping[str, Artifact]:
@@ -225,7 +233,7 @@ class JobDetails:
 
     def request_rows(self, language: str) -> list[tuple[str, str]]:
         """Return label and value of each field of the request that is set, without files."""
-        left_out = {"version", *(self.kind.files if self.kind else ())}
+        left_out = {"version", *({**self.kind.files, **self.kind.file_lists} if self.kind else ())}
         return [
             (self.field_label(name, language), self._value(name, value, language))
             for name, value in self.shown.request.items()
