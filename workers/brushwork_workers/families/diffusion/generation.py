@@ -137,8 +137,11 @@ class Generation:
         }
 
     def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
-        """Run the pipeline for a request and discard the pictures."""
-        self._run_pipeline(request, prepared, (0,) * request.num_images_per_prompt)
+        """Run the pipeline for a request and discard the pictures. See `Pipelines.observe`."""
+        number = request.num_images_per_prompt
+        self.pipelines.observe(
+            prepared.kind, lambda seed: self._run_pipeline(request, prepared, (seed,) * number)
+        )
 
     def _with_add_ons(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
@@ -174,6 +177,7 @@ class Generation:
             controlnet=prepared.controlnet,
             adapters=prepared.adapters,
             checks=checks,
+            seed=seeds[0],
         )
         if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)

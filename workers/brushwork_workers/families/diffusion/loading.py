@@ -13,18 +13,21 @@ from transformers import PreTrainedModel
 from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.image_to_image import ImageToImage
-from brushwork_workers.families.diffusion.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
+from brushwork_workers.families.diffusion.handlers.image_to_image import ImageToImage
+from brushwork_workers.families.diffusion.handlers.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.text_to_image import TextToImage
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
-from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
+from brushwork_workers.models.checkpoints.modules import own_modules
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
+    "image-editing": lambda spec, generation: ImageEditing(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
 }
 
@@ -85,7 +88,7 @@ def read(spec: LoadSpec) -> Any:
         variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
-        **_skipped_components(spec),
+        **_skipped_components(spec) | own_modules(spec.model, spec.folder, spec.dtype),
     ).to("cpu" if _is_offloaded(spec) else spec.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
