@@ -136,7 +136,8 @@ def add(
         entry_type=sort,
         family=family,
         vae=_vae(vae),
-        catalogue=Catalogue.load(settings.catalogue),
+        # The first entry of a user's own file creates the file.
+        catalogue=Catalogue.load(own if own.exists() else None),
     )
     table = "models" if sort == "model" else f"{sort}s"
     add_entry(own, table, name, found.table)
