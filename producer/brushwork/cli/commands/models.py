@@ -154,7 +154,8 @@ def add(
         family=family,
         vae=_vae(vae),
         more={field: value for field, value in given.items() if value is not None},
-        catalogue=Catalogue.load(settings.catalogue),
+        # The first entry of a user's own file creates the file.
+        catalogue=Catalogue.load(own if own.exists() else None),
     )
     add_entry(own, f"{sort.replace('-', '_')}s", name, found.table)
     Catalogue.load(own)
