@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_schemas.errors import InvalidImage, InvalidRequest, UnknownModel
+from brushwork_schemas.errors import InvalidImage, InvalidRequest, JobNotFound, UnknownModel
 from celery import Celery
 
 from tests.checkpoints.painters import Direct, picture
@@ -14,6 +14,7 @@ from tests.commands import run_command
 from tests.drawn import png
 from tests.equality import assert_equals
 from tests.gateways import gateway
+from tests.servers import wait_until
 from tests.serving import WAIT_S, Serving
 
 FAMILY = "stable-diffusion"
@@ -115,6 +116,8 @@ def test_every_entry_point_makes_the_same_picture(
     words = [f"{name}={value}" for name, value in asked.items()]
     words.append(f"ip_adapters=look:0.5 = {paths[0]}, {paths[1]}")
     jobs.append(_submitted(served, words, monkeypatch, capsys))
+    # The worker has yet to make a job of the message.
+    wait_until(lambda: _is_there(served, jobs[-2]), what="the job of the message", bound_s=WAIT_S)
     made = [served.client.wait(job, timeout_s=WAIT_S).raise_for_state() for job in jobs]
     assert len({job.result.images[0].pixels_sha256 for job in made}) == 1
     plain = served.one("text-to-image", **{**asked, "prompt": "a toy circle", "prompt_weighting": False})
@@ -122,6 +125,14 @@ def test_every_entry_point_makes_the_same_picture(
     again = served.client.retry(made[0])
     repeated = served.client.wait(again, timeout_s=WAIT_S).raise_for_state()
     assert repeated.result.images[0].pixels_sha256 == made[0].result.images[0].pixels_sha256
+
+
+def _is_there(served: Serving, job_id: str) -> bool:
+    try:
+        served.client.get(job_id)
+    except JobNotFound:
+        return False
+    return True
 
 
 def _submitted(

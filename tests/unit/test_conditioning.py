@@ -15,6 +15,7 @@ from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import FoundAddOn, Handler, LoadSpec
+from brushwork_workers.models.recognition import recognise
 from compel import Compel, ReturnedEmbeddingsType
 from diffusers import DiffusionPipeline
 from PIL import Image
@@ -315,3 +316,23 @@ def test_the_layouts_of_textual_inversions(
 
     job = Job({"prompt": f"a {token}s circle"}, direct)
     assert abs(pixels(of, job.asked) - by_diffusers(place, job)).max() <= CLOSE
+
+
+def test_models_add_recognises_adapters(tmp_path: Path) -> None:
+    words = save_textual_inversion(tmp_path / "words", {TOKEN: 2})
+    found = recognise("toy", Source(folder=words), entry_type="textual-inversion", family="stable-diffusion")
+    assert found.table["token"] == TOKEN
+    nameless = save_textual_inversion(tmp_path / "nameless", {"emb_params": 2})
+    file = Source(file=nameless / "learned_embeds.safetensors")
+    found = recognise("toy", file, entry_type="textual-inversion", family="stable-diffusion")
+    assert isinstance(found.entry, AddOn)
+    assert found.entry.prompt_token == "toy"
+    look = save_ip_adapter(tmp_path / "look", with_dense_tokens(stable_diffusion()).unet, 1)
+    more = {"weight_name": "adapter.safetensors"}
+    found = recognise(
+        "look", Source(folder=look), entry_type="ip-adapter", family="stable-diffusion", more=more
+    )
+    assert found.table["weight_name"] == "adapter.safetensors"
+    wrong = {**more, "image_encoder": "other"}
+    with pytest.raises(ModelUnavailable, match=r"other/config\.json is missing"):
+        recognise("look", Source(folder=look), entry_type="ip-adapter", family="stable-diffusion", more=wrong)
