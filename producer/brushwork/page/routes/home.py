@@ -89,7 +89,7 @@ def home(
     model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Show the form of a kind, filled with the request of a job, a picture, a prompt or a model if given."""
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     job = visible(services, principal, again) if again is not None else None
     kind_name = job.kind if job else kind or first_kind()
     form = KindForm.of(kind_name, services, principal, session.words.language)
@@ -106,7 +106,7 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     """Submit the form. If the request is refused, show the form again with the error at its field."""
     most_bytes = services.settings.max_upload_bytes
     bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     language = session.words.language
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(services.bodies.room(principal.stream_tenant))

@@ -133,6 +133,14 @@ class JobDetails:
         """The files of the request that are not pictures, by place."""
         return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
 
+    def other_files(self, language: str) -> Sequence[tuple[str, Artifact]]:
+        """Label and file of each file of the result that is not shown as a picture."""
+        shown = {each.sha256 for each in self.pictures}
+        fields = [(name, file) for name, file in self.shown.result_fields if file.sha256 not in shown]
+        return [
+            (self.kind.result_label(name, language) if self.kind else name, file) for name, file in fields
+        ]
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pictures. Known in advance, so that nothing on the page moves later."""

@@ -11,7 +11,7 @@ from PIL import Image
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
 # The side of the picture of the first run, in multiples of what the pipeline requires.
-_WARM_UP_MULTIPLES = 8
+_WARM_UP_MULTIPLES = 4
 
 
 def picture_size(given: tuple[int, int], request: GenerationRequest, model: Model) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from torch import nn
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.pipeline_copies.observation import Run
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
@@ -92,6 +93,7 @@ class Pipelines:
         controlnet: Any = None,
         adapters: Adapters | None = None,
         checks: RunChecks | None = None,
+        seed: int | None = None,
     ) -> Any:
         """Return a pipeline for one job, with proxies of the modules and its own scheduler.
 
@@ -102,18 +104,38 @@ class Pipelines:
             controlnet: The loaded module of a ControlNet, if the job uses one. It is replaced by a proxy.
             adapters: The adapters of the denoiser and the text encoders.
             checks: Checks the values of the run; None to check nothing.
+            seed: The seed of the job, for draws from global random generators; None to leave these draws.
 
         Raises:
             InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
                 model or the kind.
         """
         original = self._original(self.class_name(kind, has_controlnet=controlnet is not None), controlnet)
-        pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters, checks=checks)
+        pipeline = self._copies.new(
+            scheduler, pixels, original=original, adapters=adapters, checks=checks, seed=seed
+        )
         if kind in _BEGINS_WITH_PICTURE:
             check_begins_with_picture(
                 self.loaded.components.get("scheduler"), pipeline.components.get("scheduler")
             )
         return pipeline
+
+    def observe(self, kind: str, run: Run) -> None:
+        """Run the pipeline of a kind, and find out what keeps its jobs apart. Call it before any job runs.
+
+        The classes of the seven families run once: the tests compare them with diffusers.
+
+        Args:
+            kind: The kind of the jobs.
+            run: Makes a pipeline with `new` for a job with the given seed, runs it and returns its output.
+
+        Raises:
+            ModelUnavailable: Jobs of this model cannot be kept apart.
+        """
+        if self.family in _CLASSES and not self._copies.has_foreign_modules:
+            run(0)
+        else:
+            self._copies.observe(run, self._original(self.class_name(kind), None))
 
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a pipeline of one job. See `ModelExecutor.run`.
