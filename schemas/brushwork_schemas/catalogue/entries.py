@@ -5,10 +5,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.catalogue.engine_fit import check_engine
+from brushwork_schemas.catalogue.pipeline_description import PipelineDescription
+from brushwork_schemas.catalogue.source import Source
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -18,52 +27,6 @@ from brushwork_schemas.wording.validation import first_invalid
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 Engine = Literal["torch", "onnxruntime", "openvino"]
 EnginePrecision = Literal["float32", "bfloat16", "int8"]
-
-
-class Source(BaseModel):
-    """Where the files of a model come from. Exactly one of the places is set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    packaged: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]+$", description="Name of a model in the wheel."
-    )
-    folder: Path | None = Field(None, description="A folder in the layout of `save_pretrained`.")
-    repository: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?$",
-        description="Hugging Face repository. `brushwork models pull` downloads it; workers never do.",
-    )
-    weights: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_]+\.[A-Za-z0-9_]+$",
-        description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; also pulled.",
-    )
-    architecture: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_]+$",
-        description="Architecture of an untrained model, which needs no file.",
-    )
-    job: str | None = Field(None, description="Id of the job that trained the model.")
-    revision: str | None = Field(None, pattern="^[0-9a-f]{40}$", description="Commit of the repository.")
-    variant: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9._-]+$",
-        description="Variant of the weights: `fp16` for model.fp16.safetensors.",
-    )
-    files: dict[str, Sha256] = Field(
-        default_factory=dict,
-        description="Required SHA-256 of files, by their path in the folder or repository.",
-    )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        places = ("packaged", "folder", "repository", "weights", "architecture", "job")
-        if sum(getattr(self, place) is not None for place in places) != 1:
-            raise ValueError(said("exactly one of {places} must be set", places=places))
-        if self.repository is not None and self.revision is None:
-            raise ValueError('a repository must be pinned: set revision = "<commit>" with all 40 digits')
-        return self
 
 
 class Limits(BaseModel):
@@ -95,8 +58,19 @@ class Model(BaseModel):
         (), description="Special request fields that it accepts; by default those of its family."
     )
     source: Source
+    pipeline: PipelineDescription | None = Field(
+        None,
+        description="What its pipeline can do, for the family diffusers. `brushwork models add` writes it.",
+    )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     licence_url: str | None = None
+    vae: str | None = Field(
+        None,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        max_length=1000,
+        description="VAE to use instead of that of its files: a folder, a .safetensors file, or the name of "
+        "another model.",
+    )
     gated: bool = Field(False, description="Whether its repository requires an accepted licence and a token.")
     dtype: Dtype = "auto"
     quantization: Literal["none", "int8_weight_only", "int4_weight_only"] = Field(
@@ -140,12 +114,16 @@ class Model(BaseModel):
         "With classifier-free guidance, a picture has two rows.",
     )
 
+    _vae_source: Source | None = PrivateAttr(None)
+
     @model_validator(mode="before")
     @classmethod
     def _from_its_family(cls, entry: Any) -> Any:
         if not isinstance(entry, Mapping) or entry.get("family") not in all_families():
             return entry
         family = all_families()[entry["family"]]
+        if family.is_described:
+            return {**_described(entry.get("pipeline")), **entry}
         known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
         return {**known, **entry}
 
@@ -176,7 +154,8 @@ class Model(BaseModel):
         requests = [all_kinds()[kind].request_type for kind in self.kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
-        if unaccepted := set(self.accepts) - set(self.family_spec.accepts):
+        offered = set(self.family_spec.accepts).union(*map(self._described_parameters, self.kinds))
+        if unaccepted := set(self.accepts) - offered:
             raise ValueError(
                 said(
                     "accepts: {family} does not accept {unaccepted}",
@@ -200,6 +179,34 @@ class Model(BaseModel):
         check_engine(self)
         return self
 
+    @model_validator(mode="after")
+    def _is_described(self) -> Self:
+        if self.pipeline is None:
+            return self
+        if not self.family_spec.is_described:
+            raise ValueError(said("pipeline: entries of the family {family} have none", family=self.family))
+        if unknown := sorted(set(self.kinds) - set(self.pipeline.parameters)):
+            raise ValueError(
+                said(
+                    "kinds: {class_name} does not serve {kinds}",
+                    class_name=self.pipeline.class_name,
+                    kinds=unknown,
+                )
+            )
+        for name in self.defaults:
+            own = self.defaults[name] if name in self.kinds else {name: None}
+            kinds = (name,) if name in self.kinds else self.kinds
+            for field in own:
+                if not any(self.accepts_field(kind, field) for kind in kinds):
+                    raise ValueError(
+                        said(
+                            "defaults: {class_name} has no parameter {name}",
+                            class_name=self.pipeline.class_name,
+                            name=field,
+                        )
+                    )
+        return self
+
     def _check_defaults(self, kind: str) -> None:
         """Validate the defaults now: later, a wrong one would be reported to callers as their own mistake."""
         for name, value in self.defaults_of(kind).items():
@@ -217,20 +224,85 @@ class Model(BaseModel):
                     )
                 ) from None
 
+    @model_validator(mode="after")
+    def _file_has_a_base(self) -> Self:
+        if self.source.file is not None and self.source.base is None:
+            raise ValueError(
+                said(
+                    "source: a model from a single file needs `base`, the name of a model of the same family "
+                    "that provides its configuration and tokenizers"
+                )
+            )
+        return self
+
+    @property
+    def vae_source(self) -> Source | None:
+        """Where the VAE of the entry comes from, after the catalogue has looked up its name."""
+        return self._vae_source
+
+    def with_parts(self, base: Source | None, vae: Source | None) -> Self:
+        """Return the entry with the sources of the entries that it names.
+
+        Args:
+            base: Source of the model `source.base`.
+            vae: Source of the VAE.
+        """
+        made = self if base is None else self.model_copy(update={"source": self.source.with_base(base)})
+        if vae is not None:
+            made = made.model_copy()
+            made._vae_source = vae
+        return made
+
     @property
     def family_spec(self) -> Family:
         """The family of the model."""
         return all_families()[self.family]
 
+    @property
+    def multiple_of(self) -> int:
+        """Width and height of generated pictures must be multiples of this, in pixels."""
+        return self.family_spec.multiple_of if self.pipeline is None else self.pipeline.multiple_of
+
+    @property
+    def frames_multiple_of(self) -> int:
+        """The number of frames of a video must be a multiple of this, and one more."""
+        return 1 if self.pipeline is None else self.pipeline.frames_multiple_of
+
+    def accepts_field(self, kind: str, field: str) -> bool:
+        """Return whether a request of a kind may set a field for this model.
+
+        Args:
+            kind: Name of the kind.
+            field: Name of a field of its requests.
+        """
+        request = all_kinds()[kind].request_type
+        if field in request.SPECIAL and field not in self.accepts:
+            return False
+        is_described = self.pipeline is not None and field in request.model_parameters()
+        return not is_described or field in self._described_parameters(kind)
+
+    def required_fields(self, kind: str) -> tuple[tuple[str, ...], ...]:
+        """Return groups of fields; a request of a kind must set at least one field of each group."""
+        own = self.pipeline.required.get(kind, ()) if self.pipeline is not None else ()
+        return (*self.family_spec.requires, *((name,) for name in own))
+
     def defaults_of(self, kind: str) -> dict[str, Any]:
         """Return the default values for requests of a kind."""
         fields = all_kinds()[kind].request_type.model_fields
+        described = {} if self.pipeline is None else {kind: self.pipeline.defaults_of(kind)}
+        sources = (self.family_spec.defaults, described, self.defaults)
         found: dict[str, Any] = {}
-        for given in (self.family_spec.defaults, self.defaults):
+        for given in sources:
             found |= {name: value for name, value in given.items() if name in fields}
-        for given in (self.family_spec.defaults, self.defaults):
+        for given in sources:
             found |= given.get(kind, {})
-        return found
+        if self.pipeline is not None:
+            # A default for several kinds is left out for those whose pipeline lacks the parameter.
+            found = {name: value for name, value in found.items() if self.accepts_field(kind, name)}
+        return {name: value for name, value in found.items() if name in fields}
+
+    def _described_parameters(self, kind: str) -> tuple[str, ...]:
+        return () if self.pipeline is None else self.pipeline.parameters.get(kind, ())
 
 
 class AddOn(BaseModel):
@@ -247,6 +319,33 @@ class AddOn(BaseModel):
     )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     dtype: Dtype = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_file(cls, entry: Any) -> Any:
+        source = entry.get("source") if isinstance(entry, Mapping) else None
+        if isinstance(source, Source):
+            file: Any = source.file
+        else:
+            file = source.get("file") if isinstance(source, Mapping) else None
+        return {**entry, "weight_name": Path(file).name} if isinstance(file, str | Path) else entry
+
+
+def _described(pipeline: Any) -> dict[str, Any]:
+    """Return kinds, special fields and schedulers of a model by the description of its pipeline."""
+    try:
+        found = PipelineDescription.model_validate(pipeline)
+    except ValidationError:
+        # The field itself reports what is wrong. Without a description, the model serves nothing yet.
+        return {}
+    kinds = [kind for kind in all_kinds() if kind in found.parameters]
+    special = {
+        name
+        for kind in kinds
+        for name in found.parameters[kind]
+        if name in all_kinds()[kind].request_type.SPECIAL
+    }
+    return {"kinds": tuple(kinds), "accepts": tuple(sorted(special)), "schedulers": found.schedulers}
 
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:

@@ -13,9 +13,11 @@ from torch import nn
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
+from brushwork_workers.families.diffusion.pipeline_copies.observation import Run
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
+from brushwork_workers.models.description.pipeline_kinds import classes_by_kind
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
 # control picture is the input picture are left out, because they take no separate control picture.
@@ -49,6 +51,8 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
 }
 _T = TypeVar("_T")
+# Kinds that add noise to a picture.
+_BEGINS_WITH_PICTURE = ("image-to-image", "inpainting")
 _KNOWN_CELLS = KnownCellsInpaintPipeline.__name__
 
 
@@ -89,6 +93,7 @@ class Pipelines:
         controlnet: Any = None,
         adapters: Adapters | None = None,
         checks: RunChecks | None = None,
+        seed: int | None = None,
     ) -> Any:
         """Return a pipeline for one job, with proxies of the modules and its own scheduler.
 
@@ -99,16 +104,38 @@ class Pipelines:
             controlnet: The loaded module of a ControlNet, if the job uses one. It is replaced by a proxy.
             adapters: The adapters of the denoiser and the text encoders.
             checks: Checks the values of the run; None to check nothing.
+            seed: The seed of the job, for draws from global random generators; None to leave these draws.
 
         Raises:
             InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
                 model or the kind.
         """
-        original = self._original(self._class_name(kind, controlnet is not None), controlnet)
-        pipeline = self._copies.new(scheduler, pixels, original=original, adapters=adapters, checks=checks)
-        if kind != "text-to-image":
-            check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
+        original = self._original(self.class_name(kind, has_controlnet=controlnet is not None), controlnet)
+        pipeline = self._copies.new(
+            scheduler, pixels, original=original, adapters=adapters, checks=checks, seed=seed
+        )
+        if kind in _BEGINS_WITH_PICTURE:
+            check_begins_with_picture(
+                self.loaded.components.get("scheduler"), pipeline.components.get("scheduler")
+            )
         return pipeline
+
+    def observe(self, kind: str, run: Run) -> None:
+        """Run the pipeline of a kind, and find out what keeps its jobs apart. Call it before any job runs.
+
+        The classes of the seven families run once: the tests compare them with diffusers.
+
+        Args:
+            kind: The kind of the jobs.
+            run: Makes a pipeline with `new` for a job with the given seed, runs it and returns its output.
+
+        Raises:
+            ModelUnavailable: Jobs of this model cannot be kept apart.
+        """
+        if self.family in _CLASSES and not self._copies.has_foreign_modules:
+            run(0)
+        else:
+            self._copies.observe(run, self._original(self.class_name(kind), None))
 
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a pipeline of one job. See `ModelExecutor.run`.
@@ -118,7 +145,12 @@ class Pipelines:
         """
         return self._model_executor.run(function)
 
-    def _class_name(self, kind: str, has_controlnet: bool) -> str:
+    def class_name(self, kind: str, *, has_controlnet: bool = False) -> str:
+        """Return the name of the class whose pipelines serve a kind.
+
+        Raises:
+            InvalidRequest: The kind has no pipelines with a ControlNet.
+        """
         plain, with_controlnet = self._classes(kind)
         if not has_controlnet:
             return plain
@@ -138,7 +170,9 @@ class Pipelines:
         is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
         if is_stable_diffusion and inpaints_known_cells(getattr(self.loaded, "unet", None)):
             return _KNOWN_CELLS, None
-        return _CLASSES[self.family][kind]
+        if self.family in _CLASSES:
+            return _CLASSES[self.family][kind]
+        return classes_by_kind(type(self.loaded), frozenset(self.loaded.components))[kind].__name__, None
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""
