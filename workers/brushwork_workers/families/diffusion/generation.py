@@ -288,16 +288,18 @@ class _StepReporter:
 
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:
-            self._context.show_preview(self._picture(latents, colours))
+            picture = self._picture(latents, colours)
+            if picture is not None:
+                self._context.show_preview(picture)
         # A job must not fail because of a preview.
         except Exception as error:
             LOGGER.debug("No preview: %r", error)
 
-    def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image:
+    def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image | None:
         if colours.of_decoder:
             found = decoder_input(self._forecast.latents)
             if found is None:
-                raise ValueError("the pipeline decodes nothing")
+                return None
             latents = found
         # Flux and similar models keep latents as a sequence of patches.
         if latents.ndim == 3:
