@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.generation.add_ons import IpAdapterChoice, LoraChoice
 from brushwork_schemas.kinds.image_segmentation import Box, Point
 from brushwork_schemas.options import Priority
 
@@ -51,6 +51,14 @@ class LoraChoiceItem(TypedDict, total=False):
     weight: float
 
 
+class IpAdapterChoiceItem(TypedDict, total=False):
+    """A `IpAdapterChoice` as a mapping."""
+
+    name: Required[str]
+    images: Required[PictureFile | Sequence[PictureFile]]
+    weight: float
+
+
 class PointItem(TypedDict, total=False):
     """A `Point` as a mapping."""
 
@@ -89,6 +97,8 @@ class TextToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -129,6 +139,8 @@ class ImageToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -172,6 +184,8 @@ class ImageEditingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -215,6 +229,8 @@ class InpaintingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -496,6 +512,8 @@ class AnyChanges(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

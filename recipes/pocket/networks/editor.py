@@ -38,8 +38,8 @@ STEPS = 4
 NAME = "editor-unet"
 _WIDTHS = (32, 40, 56)
 _BATCH = {"cpu": 32, "cuda": 512}
-_POOL = 2048
-_NEW_PER_STEP = 5
+_POOL = 1536
+_NEW_PER_STEP = 6
 """The number of edits of the pool that are replaced by new ones in each step."""
 _EMPTY_SHARE = 0.05
 NUM_EVALUATED = 60
@@ -167,7 +167,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
     # Plain matrix products, because the backward pass of fused attention is slow on CPUs for few positions.
     unet.set_attn_processor(AttnProcessor())
     unet = on_device(unet)
-    loop = Loop({"unet": unet}, Plan(budget, 2e-3, average=0.999, hold=0.5), out / "editor")
+    loop = Loop({"unet": unet}, Plan(budget, 2e-3, average=0.998, hold=0.5), out / "editor")
     pool = EditPool(parts, _POOL, seed=91 + loop.step)
     size = _BATCH[device().type]
 

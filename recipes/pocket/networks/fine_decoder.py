@@ -38,7 +38,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         with bfloat16_autocast():
             drawn = vae.decoder(latents + strength * torch.randn_like(latents))
         error = drawn.float() - pictures
-        weights = edge_weights(pictures) * faint_weights(pictures).clamp(0.5, 3.0)
+        weights = edge_weights(pictures) * faint_weights(pictures).clamp(0.5, 6.0)
         value = (weights * (error.abs() + 2.0 * error**2)).mean()
         return value, size, {"loss": value.item(), "mse": (error**2).mean().item()}
 
@@ -53,7 +53,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
         shutil.copytree(part, out / NAME, dirs_exist_ok=True)
         shutil.rmtree(part)
 
-    finished = loop.run(loss, evaluate, evaluate_every_s=240.0)
+    finished = loop.run(loss, evaluate, evaluate_every_s=480.0)
     if process_group.rank() == 0:
         evaluate()
     return finished

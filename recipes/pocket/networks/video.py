@@ -41,11 +41,11 @@ NAME = "video-unet"
 _WIDTHS = (32, 40, 56)
 _FRAMES = {"cpu": 32, "cuda": 512}
 """The number of frames in a training step."""
-_SHOWN, _SHOWN_LATE, _LATE = 2, 8, 0.6
+_SHOWN, _SHOWN_LATE, _LATE = 2, 8, 0.85
 """The number of frames of each video in a training step, before and after this share of the budget."""
-_POOL = 8192
+_POOL = 4096
 """The number of frames in the pool."""
-_NEW_SHARE = 0.25
+_NEW_SHARE = 0.3
 """The new videos of each step, as a share of its videos."""
 _PLACES = (LATENT_SIDE // 4) ** 2
 """The places of a frame at the resolution that has motion modules."""
@@ -189,7 +189,7 @@ def train(out: Path, budget: TimeBudget) -> bool:
     # Plain matrix products, because the backward pass of fused attention is slow on CPUs for few positions.
     unet.set_attn_processor(AttnProcessor())
     unet = on_device(unet)
-    loop = Loop({"unet": unet}, Plan(budget, 2e-3, average=0.999, hold=0.5), out / "video")
+    loop = Loop({"unet": unet}, Plan(budget, 2e-3, average=0.998, hold=0.5), out / "video")
     pools: dict[int, VideoPool] = {}
     num_frames = _FRAMES[device().type]
 

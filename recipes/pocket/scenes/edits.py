@@ -16,6 +16,8 @@ _SPANS = ((0.24, 0.32), (0.34, 0.48), (0.50, 0.62))
 _MARGIN = 0.02
 _OFFSET, _LEAST_OFFSET = 0.75, 0.10
 _AXES = {"left": (-1, 0), "right": (1, 0), "top": (0, -1), "bottom": (0, 1), "center": (0, 0)}
+_SHARE_OF_COLOURS = 0.25
+"""The share of edits of the colour, which are easier to learn than those of the place."""
 _JITTER, _NOISE, _SOFTNESS = 12.0, 4.0, 1.0
 
 _ENGLISH_COLOUR = ("turn it {}", "paint it {}", "change it to {}", "make the object {}", "make it {} please")
@@ -120,7 +122,7 @@ def sample_edit(
 def _random_edit(rng: np.random.Generator, instruction: Instruction | None) -> Edit:
     before = world.Scene(_pick(tuple(world.BACKGROUNDS), rng), (random_object(rng),))
     if instruction is None:
-        is_colour = rng.random() < 0.4
+        is_colour = rng.random() < _SHARE_OF_COLOURS
         colours, positions = tuple(world.COLOURS), world.POSITIONS
         instruction = (
             Instruction(colour=_pick(colours, rng))

@@ -12,14 +12,8 @@ from brushwork_schemas.artifact.mp4 import video_head
 from brushwork_schemas.artifact.video import Video
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.generation import (
-    LoraChoice,
-    at_most,
-    check_loras,
-    check_scheduler,
-    check_side,
-    seed_note,
-)
+from brushwork_schemas.kinds.generation import at_most, check_scheduler, check_side, seed_note
+from brushwork_schemas.kinds.generation.add_ons import LoraChoice, check_loras
 from brushwork_schemas.kinds.request import LabelledRequest, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, PictureNotes
