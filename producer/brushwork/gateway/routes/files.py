@@ -189,7 +189,9 @@ def _headers(artifact: Artifact, download: bool) -> dict[str, str]:
         # A file never changes, for its name is the hash of its content. It belongs to one tenant.
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": f'{manner}; filename="{name}"',
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        # A browser that opens a video makes a page around it, which loads the same address once more.
+        "Content-Security-Policy": "default-src 'none'; "
+        + ("media-src 'self'" if artifact.media_type == MP4 else "sandbox"),
         "X-Content-Type-Options": "nosniff",
     }
 
