@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests import tiny_videos
 from tests.checkpoints import (
     adapters,
     captioners,
@@ -139,6 +140,7 @@ def save_every_model(folder: Path) -> Path:
         _upscalers(folder / "upscalers"),
         editors.save_all(folder / "editors"),
         _saved(folder / "preprocessors", PREPROCESSORS),
+        tiny_videos.save_served(folder / "videos"),
     ]
     file = folder / "catalogue.toml"
     file.write_text("".join(entries))

@@ -109,11 +109,11 @@ def flux() -> DiffusionPipeline:
         text_encoder_2=T5EncoderModel(
             T5Config(vocab_size=200, d_model=32, d_kv=8, d_ff=37, num_layers=1, num_heads=4)
         ),
-        tokenizer_2=_t5_tokenizer(),
+        tokenizer_2=t5_tokenizer(),
     )
 
 
-def _t5_tokenizer() -> PreTrainedTokenizerFast:
+def t5_tokenizer() -> PreTrainedTokenizerFast:
     words = {word: index for index, word in enumerate(T5_WORDS)}
     tokens = Tokenizer(WordLevel(words, unk_token="<unk>"))
     tokens.pre_tokenizer = Whitespace()

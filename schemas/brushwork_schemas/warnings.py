@@ -84,6 +84,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The picture of {given} pixels was reduced to {used}, the size that the model was trained for.",
         "zh": "图片已从 {given} 像素缩小到 {used} 像素，即模型训练时的尺寸。",
     },
+    "frames_rounded": {
+        "en": "The video has {used} frames, not {given}: the model makes videos of certain lengths only.",
+        "zh": "视频有 {used} 帧，而不是 {given} 帧：该模型只能生成特定帧数的视频。",
+    },
     "image_stretched": {
         "en": "{field} of {given} pixels was stretched to {used}, so its proportions changed.",
         "zh": "{field} 已从 {given} 像素拉伸到 {used} 像素，宽高比发生了变化。",

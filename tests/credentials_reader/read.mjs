@@ -37,9 +37,20 @@ class WebP {
     }
 }
 
+// The library reads the boxes of every ISO file, but takes only HEIC and AVIF for one; and it finds the box with
+// the manifest only if no other has its type, as that of XMP has. The hash and the validation are its own.
+BMFF.canReadBrands.add('isom');
+class WithXmp extends BMFF {
+    getBoxByPath(path) {
+        const type = Buffer.from(BMFF.c2paBoxUserType);
+        const isManifest = (box) => box.type === 'uuid' && type.equals(box.userType);
+        return path === '/uuid' ? this.getTopLevelBoxes().find(isManifest) : super.getBoxByPath(path);
+    }
+}
+
 for (const file of process.argv.slice(2)) {
     const data = await fs.readFile(file);
-    const Found = [JPEG, PNG, WebP, BMFF].find((each) => each.canRead(data));
+    const Found = [JPEG, PNG, WebP, WithXmp].find((each) => each.canRead(data));
     const asset = new Found(data);
     const jumbf = asset.getManifestJUMBF();
     const told = { is_valid: false, problems: [], manifests: [] };

@@ -26,6 +26,14 @@ CASES: dict[str, tuple[dict[str, Any], list[str], tuple[str, str]]] = {
     ),
     "inpainting": ({**WORDS, **PICTURE, "mask_image": png("white")}, ["0.png"], ("image 0", "16x8, seed 5")),
     "image-upscaling": (PICTURE, ["upscaled.png"], ("image", "32x16, 2 times as wide")),
+    "text-to-video": (
+        {**WORDS, "num_videos_per_prompt": 2}, ["0.mp4", "0-poster.jpg", "1.mp4", "1-poster.jpg"],
+        ("video 1", "64x64, 8 frames at 8 fps, 1 s, seed 6"),
+    ),
+    "image-to-video": (
+        {**PICTURE, "seed": 5}, ["0.mp4", "0-poster.jpg"],
+        ("video 0", "64x64, 8 frames at 8 fps, 1 s, seed 5"),
+    ),
     "image-to-text": (
         {**PICTURE, "num_beams": 2, "num_return_sequences": 2}, [],
         ("candidate 2", "-1.000  a red circle (2)"),
@@ -54,9 +62,10 @@ def test_what_is_said_of_a_result(kind: str) -> None:
     job = done(kind)
     assert fact in list(result_facts(job))
     assert list(files(job)) == names
-    assert [artifact.media_type for artifact in pictures(job)] == ["image/png"] * len(
-        [name for name in names if name.endswith(".png")]
-    )
+    shown = {".png": "image/png", ".jpg": "image/jpeg"}
+    assert [artifact.media_type for artifact in pictures(job)] == [
+        shown[name[-4:]] for name in names if name[-4:] in shown
+    ]
 
 
 def test_files_are_saved_by_their_names(tmp_path: Path) -> None:

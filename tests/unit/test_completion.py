@@ -11,7 +11,7 @@ from tests.commands import run_command
     [
         ("brushwork re", {"retry", "review"}),
         ("brushwork submit image-", {kind for kind in all_kinds() if kind.startswith("image-")}),
-        ("brushwork jobs --kind text", {"text-to-image"}),
+        ("brushwork jobs --kind text", {"text-to-image", "text-to-video"}),
         ("brushwork jobs --state ca", {"canceled"}),
         ("brushwork jobs --model pocket-c", {"pocket-captioner", "pocket-classifier"}),
         ("brushwork keys create x --scope a", {"admin"}),

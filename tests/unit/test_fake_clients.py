@@ -28,6 +28,8 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "image-editing": {"prompt": "make it blue", "images": [png()], "seed": 5},
     "inpainting": {"prompt": "a red circle", "image": png(), "mask_image": png("white"), "seed": 5},
     "image-upscaling": {"image": png()},
+    "text-to-video": {"prompt": "a red circle", "num_videos_per_prompt": 2, "seed": 5},
+    "image-to-video": {"image": png(), "seed": 5},
     "image-to-text": {"image": png()},
     "image-classification": {"image": png(), "top_k": 2},
     "image-segmentation": {"image": png()},

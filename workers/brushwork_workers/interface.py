@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from brushwork_schemas.artifact import Artifact, DigitalSource
+from brushwork_schemas.artifact.video import Video
 from brushwork_schemas.catalogue import AddOn, Model
 from brushwork_schemas.warnings import ResultWarning
 from PIL import Image
@@ -110,6 +111,31 @@ class JobContext(Protocol):
 
         Raises:
             ServiceUnreachable: The store cannot be reached. The job will be run again.
+        """
+        ...
+
+    def save_video(
+        self,
+        frames: Sequence[Image.Image],
+        fps: int,
+        *,
+        source: DigitalSource | Literal["kind"] | None = "kind",
+        seed: int | None = None,
+    ) -> Video:
+        """Store a video as an output of the job, with its labels and a poster.
+
+        Args:
+            frames: The frames, all of one size. If a side is odd, its last row or column is repeated.
+            fps: Frames per second.
+            source: As for `save_picture`.
+            seed: As for `save_picture`.
+
+        Returns:
+            The references to put into the result.
+
+        Raises:
+            ServiceUnreachable: The store cannot be reached. The job will be run again.
+            InvalidRequest: The file is too large to be stored.
         """
         ...
 

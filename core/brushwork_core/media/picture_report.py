@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from brushwork_schemas.artifact.mp4 import is_mp4
 from PIL import Image
 
 from brushwork_core.media import pictures
@@ -11,6 +12,7 @@ from brushwork_core.media.picture_structure import lean
 from brushwork_core.media.pictures import Reading
 from brushwork_core.provenance.reading.file_reading import FileReading, read_file
 from brushwork_core.provenance.reading.text_blocks import TextBlocks
+from brushwork_core.provenance.reading.video_reading import reported_video
 
 
 def reported(
@@ -19,7 +21,7 @@ def reported(
     """Return what a file says about its origin.
 
     Args:
-        data: A complete file of a picture.
+        data: A complete file of a picture or an MP4.
         reading: Field and largest size. Transparency is kept, and of several frames the first is taken.
         trusted: PEM certificates of the trusted authorities.
         on_pixels: Called with the number of pixels, before they are decoded.
@@ -27,6 +29,8 @@ def reported(
     Raises:
         InvalidImage: The picture cannot be read, or exceeds a limit.
     """
+    if is_mp4(data[:12]):
+        return reported_video(data, reading.field, trusted)
     whole = replace(reading, background=None, first_frame=True)
     pixels = pictures.read(data, whole, on_pixels).picture
     # What is read is without the texts, so it can be opened whatever they are.

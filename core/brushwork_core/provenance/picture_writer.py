@@ -134,7 +134,7 @@ class PictureWriter:
         Raises:
             InvalidRequest: The font has no glyph for a character of the label's text.
         """
-        label = self._label(choices)
+        label = self.label(choices)
         if label is None or choices.visible_label_text is None:
             return
         if missing := missing_characters(label):
@@ -181,8 +181,8 @@ class PictureWriter:
         """
         if facts is None:
             return _unmarked(picture)
-        warnings = [*_without_quality(choices.form), *self._overruled(choices)]
-        if (label := self._label(choices)) is not None:
+        warnings = [*_without_quality(choices.form), *self.overruled(choices)]
+        if (label := self.label(choices)) is not None:
             drawn = with_label(picture, label)
             picture = drawn.picture
             if not drawn.is_whole:
@@ -196,25 +196,52 @@ class PictureWriter:
             data = self._encoded(picture, replace(facts, parameters=None), choices.form, name)
             warnings.append(result_warning("parameters_not_embedded", "embed_parameters"))
         unsigned, media_type = hashlib.sha256(data).hexdigest(), choices.form.media_type
-        signed_by = None
-        if self._signer is not None:
-            signed = self._signer.signed(data, media_type, facts, inputs)
-            data, signed_by = signed.data, signed.signed_by
-            warnings += signed.warnings
-        return WrittenPicture(data, picture, media_type, name, unsigned, signed_by, tuple(warnings))
+        signed = self.signed(data, media_type, facts, inputs)
+        warnings += signed.warnings
+        return WrittenPicture(
+            signed.data, picture, media_type, name, unsigned, signed.signed_by, tuple(warnings)
+        )
 
-    def _encoded(self, picture: Image.Image, facts: PictureFacts, form: FileForm, name: str) -> bytes:
-        settings, tells = self._settings, facts.parameters is not None
+    def signed(
+        self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
+    ) -> SignedFile:
+        """Return a file with a signature, or as it is without a signer.
+
+        Args:
+            data: The file, with all of its labels.
+            media_type: Such as `image/png`.
+            facts: What the signature states.
+            inputs: The pictures of `facts.inputs`, by their SHA-256.
+
+        Raises:
+            SigningFailed: The file cannot be signed.
+        """
+        if self._signer is None:
+            return SignedFile(data)
+        return self._signer.signed(data, media_type, facts, inputs)
+
+    def stated(self, facts: PictureFacts, name: str) -> Stated:
+        """Return what the metadata of a file says.
+
+        Args:
+            facts: What is known of it.
+            name: SHA-256 of its pixels.
+        """
+        settings = self._settings
         labelled, producer = settings.picture_labels, settings.aigc_producer
-        stated = Stated(
+        return Stated(
             facts=facts if labelled else None,
             aigc=aigc_label(producer, name) if labelled and producer else None,
-            parameters=parameters_json(facts) if tells else None,
+            parameters=None if facts.parameters is None else parameters_json(facts),
         )
-        text = parameters_text(facts, picture.size) if tells else None
+
+    def _encoded(self, picture: Image.Image, facts: PictureFacts, form: FileForm, name: str) -> bytes:
+        stated = self.stated(facts, name)
+        text = None if facts.parameters is None else parameters_text(facts, picture.size)
         return encoded(picture, form, None if stated.is_empty else packet(stated), text)
 
-    def _label(self, choices: OutputChoices) -> VisibleLabel | None:
+    def label(self, choices: OutputChoices) -> VisibleLabel | None:
+        """Return the visible label of a picture or video; None if it has none."""
         settings = self._settings
         is_required = settings.visible_label == "always"
         if not (is_required or choices.visible_label):
@@ -227,7 +254,8 @@ class PictureWriter:
             settings.visible_label_font or OWN_FONT,
         )
 
-    def _overruled(self, choices: OutputChoices) -> list[ResultWarning]:
+    def overruled(self, choices: OutputChoices) -> list[ResultWarning]:
+        """Return a warning for each choice that has no effect."""
         if self._settings.visible_label == "always":
             ignored = [
                 name

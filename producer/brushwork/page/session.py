@@ -19,10 +19,11 @@ from brushwork.page.words import Words, chosen_language
 THEME = "brushwork_theme"
 THEMES = ("auto", "light", "dark")
 YEAR_S = 365 * 24 * 3600
-# Scripts, styles and pictures of this site only, so that injected markup in a prompt could not run.
+# Scripts, styles, pictures and videos of this site only, so that injected markup in a prompt could not run.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data: blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "img-src 'self' data: blob:; media-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers would send forms with the origin `null`, which the request guard refuses.
     "Referrer-Policy": "same-origin",

@@ -11,7 +11,7 @@ from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.provenance.marks.encoding import FileForm, encoded
 from brushwork_core.provenance.marks.pixels import pixels_sha256
 from brushwork_core.provenance.picture_writer import OutputChoices
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import MP4, Artifact
 from brushwork_schemas.errors import BrushworkError
 from brushwork_schemas.job import Job, JobError
 from brushwork_schemas.kinds.kind import Kind
@@ -21,6 +21,8 @@ from PIL import Image
 
 # A result of the kind, some of its fields, its short form, or an error; None is the sample result.
 Outcome = Result | Mapping[str, Any] | Sequence[Any] | str | bytes | Image.Image | BaseException | None
+# A field that only videos have. Their posters are JPEGs.
+POSTER, _POSTER_FORM = "poster", FileForm("jpeg")
 ScriptedOutcome = Outcome | Callable[[Job], Outcome]
 
 
@@ -76,9 +78,10 @@ class Script:
     def _result(self, job: Job, sample: Mapping[str, Any], given: Any) -> Result:
         kind = kind_named(job.kind)
         fields = {**sample, **_fields(kind, given)}
-        if "images" in fields:
-            seed = fields.setdefault("seed", job.request.seed)
-            fields.setdefault("seeds", [seed + number for number in range(len(fields["images"]))])
+        for made in ("images", "videos"):
+            if made in fields:
+                seed = fields.setdefault("seed", job.request.seed)
+                fields.setdefault("seeds", [seed + number for number in range(len(fields[made]))])
         form = OutputChoices.of(job.request).form
         stored = {name: self._stored(value, form) for name, value in fields.items()}
         return kind.result_type.model_validate({"provenance": _provenance(job), **stored})
@@ -95,14 +98,23 @@ class Script:
         """Store the pictures and files within `value`, and return it with artifacts in their place."""
         match value:
             case (bytes(data), str(media_type)):
-                return self._store.put_file(data, media_type)
+                return self._file(data, media_type)
         if isinstance(value, Image.Image):
             return self._picture_file(value, form)
         if isinstance(value, bytes):
             return self._store.put_picture(value)
         if isinstance(value, list | tuple):
             return tuple(self._stored(each, form) for each in value)
+        if isinstance(value, Mapping) and POSTER in value:
+            return {name: self._stored(each, _POSTER_FORM) for name, each in value.items()}
         return value
+
+    def _file(self, data: bytes, media_type: str) -> Artifact:
+        if media_type != MP4:
+            return self._store.put_file(data, media_type)
+        return self._store.put_picture(data).model_copy(
+            update={"unsigned_sha256": hashlib.sha256(data).hexdigest()}
+        )
 
     def _picture(self, sha256: str) -> Image.Image:
         return Image.open(io.BytesIO(self._store.get(sha256)))

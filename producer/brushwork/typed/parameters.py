@@ -19,6 +19,8 @@ KindName: TypeAlias = Literal[
     "image-editing",
     "inpainting",
     "image-upscaling",
+    "text-to-video",
+    "image-to-video",
     "image-to-text",
     "image-classification",
     "image-segmentation",
@@ -287,6 +289,77 @@ class ImageUpscalingChanges(ImageUpscalingFields, total=False):
     image: PictureFile
 
 
+class TextToVideoFields(OptionParameters, total=False):
+    """Optional parameters of text-to-video."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_frames: int | None
+    fps: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_videos_per_prompt: int
+    scheduler: str | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+
+
+class TextToVideoParameters(TextToVideoFields):
+    """Parameters of text-to-video. `TextToVideoRequest` describes them."""
+
+    prompt: str
+
+
+class TextToVideoChanges(TextToVideoFields, total=False):
+    """Changes for a repeated job of text-to-video."""
+
+    prompt: str
+
+
+class ImageToVideoFields(OptionParameters, total=False):
+    """Optional parameters of image-to-video."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
+    prompt: str
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_frames: int | None
+    fps: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_videos_per_prompt: int
+    scheduler: str | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+
+
+class ImageToVideoParameters(ImageToVideoFields):
+    """Parameters of image-to-video. `ImageToVideoRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImageToVideoChanges(ImageToVideoFields, total=False):
+    """Changes for a repeated job of image-to-video."""
+
+    image: PictureFile
+
+
 class ImageToTextFields(OptionParameters, total=False):
     """Optional parameters of image-to-text."""
 
@@ -453,6 +526,9 @@ class AnyChanges(OptionParameters, total=False):
     image_guidance_scale: float | None
     mask_image: PictureFile
     noise_level: int | None
+    num_frames: int | None
+    fps: int | None
+    num_videos_per_prompt: int
     language: Literal["en", "zh"]
     max_new_tokens: int | None
     num_beams: int | None

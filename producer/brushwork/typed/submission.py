@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
     from brushwork_schemas.kinds.image_to_text import ImageToTextResult
     from brushwork_schemas.kinds.image_upscaling import ImageUpscalingResult
+    from brushwork_schemas.kinds.video.image_to_video import ImageToVideoResult
+    from brushwork_schemas.kinds.video.text_to_video import TextToVideoResult
     from typing_extensions import Unpack
 
     from brushwork.typed import parameters as of
@@ -70,6 +72,16 @@ class TypedSubmission(ABC):
     def submit(
         self, kind: Literal["image-upscaling"], /, **parameters: Unpack[of.ImageUpscalingParameters]
     ) -> Job[ImageUpscalingResult | None]: ...
+
+    @overload
+    def submit(
+        self, kind: Literal["text-to-video"], /, **parameters: Unpack[of.TextToVideoParameters]
+    ) -> Job[TextToVideoResult | None]: ...
+
+    @overload
+    def submit(
+        self, kind: Literal["image-to-video"], /, **parameters: Unpack[of.ImageToVideoParameters]
+    ) -> Job[ImageToVideoResult | None]: ...
 
     @overload
     def submit(
@@ -182,6 +194,30 @@ class TypedSubmission(ABC):
         on_preview: OnPreview | None = None,
         **parameters: Unpack[of.ImageUpscalingParameters],
     ) -> Job[ImageUpscalingResult]: ...
+
+    @overload
+    def run(
+        self,
+        kind: Literal["text-to-video"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.TextToVideoParameters],
+    ) -> Job[TextToVideoResult]: ...
+
+    @overload
+    def run(
+        self,
+        kind: Literal["image-to-video"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImageToVideoParameters],
+    ) -> Job[ImageToVideoResult]: ...
 
     @overload
     def run(
@@ -310,6 +346,16 @@ class TypedSubmission(ABC):
     def retry(  # type: ignore[overload-overlap]
         self, job: Job[ImageUpscalingResult | None], /, **changes: Unpack[of.ImageUpscalingChanges]
     ) -> Job[ImageUpscalingResult | None]: ...
+
+    @overload
+    def retry(  # type: ignore[overload-overlap]
+        self, job: Job[TextToVideoResult | None], /, **changes: Unpack[of.TextToVideoChanges]
+    ) -> Job[TextToVideoResult | None]: ...
+
+    @overload
+    def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImageToVideoResult | None], /, **changes: Unpack[of.ImageToVideoChanges]
+    ) -> Job[ImageToVideoResult | None]: ...
 
     @overload
     def retry(  # type: ignore[overload-overlap]

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from brushwork_schemas.artifact import mp4
 from brushwork_schemas.wording.phrase import said
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ Mask = Annotated[Picture, TransparentIsBlack()]
 
 # Formats of the pictures that brushwork stores, by their names in Pillow.
 STORED_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
+# The media type of the videos that brushwork makes.
+MP4 = "video/mp4"
 
 
 class DigitalSource(StrEnum):
@@ -151,22 +154,22 @@ class Artifact(BaseModel):
     sha256: Sha256
     media_type: str
     size_bytes: int
-    width: int = Field(0, description="Pixels; 0 if the file is not a picture.")
-    height: int = Field(0, description="Pixels; 0 if the file is not a picture.")
+    width: int = Field(0, description="Pixels; 0 if the file is neither a picture nor a video.")
+    height: int = Field(0, description="Pixels; 0 if the file is neither a picture nor a video.")
     pixels_sha256: Sha256 | None = Field(
         None,
-        description="For a picture of a result: SHA-256 of its pixels, as they were handed to the encoder. "
-        "Equal pixels have equal values in all formats, with any metadata and signature.",
+        description="For a picture or video of a result: SHA-256 of its pixels, as they were handed to the "
+        "encoder. Equal pixels have equal values in all formats, with any metadata and signature.",
     )
     unsigned_sha256: Sha256 | None = Field(
         None,
-        description="For a picture of a result: SHA-256 of its file before it was signed; the same as "
-        "`sha256` if it was not.",
+        description="For a picture or video of a result: SHA-256 of its file before it was signed; the same "
+        "as `sha256` if it was not.",
     )
     signed_by: SignedBy | None = Field(
         None,
-        description="For a picture of a result: whose certificate has signed its Content Credentials. Nobody "
-        "trusts `development`. Null: it is not signed.",
+        description="For a picture or video of a result: whose certificate has signed its Content "
+        "Credentials. Nobody trusts `development`. Null: it is not signed.",
     )
     _source: ByteSource | None = PrivateAttr(default=None)
     _credentials_file: "Artifact | None" = PrivateAttr(default=None)
@@ -200,8 +203,14 @@ class Artifact(BaseModel):
         """Decode the picture: RGB, or RGBA for an upload with transparency.
 
         A mask of a segmentation is in palette mode, where a pixel is the index of a class.
+
+        Raises:
+            ValueError: The file is not a picture.
         """
         from PIL import Image
+
+        if not self.media_type.startswith("image/"):
+            raise ValueError(said("a {media_type} is not a picture", media_type=self.media_type))
 
         picture = Image.open(io.BytesIO(self.bytes()), formats=STORED_FORMATS)
         picture.load()
@@ -214,12 +223,20 @@ def name_of(artifact: Artifact | str) -> str:
 
 
 def describe(data: bytes, sha256: str) -> Artifact:
-    """Return the artifact of an encoded picture.
+    """Return the artifact of an encoded picture or video.
 
     Args:
-        data: The file: PNG, JPEG, WebP or AVIF.
+        data: The file: PNG, JPEG, WebP, AVIF or MP4.
         sha256: Its name in the store.
+
+    Raises:
+        ValueError: The file is none of these.
     """
+    if mp4.is_mp4(data[:12]):
+        head = mp4.video_head(data)
+        return Artifact(
+            sha256=sha256, media_type=MP4, size_bytes=len(data), width=head.width, height=head.height
+        )
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=STORED_FORMATS) as picture:

@@ -36,10 +36,13 @@ class Limits(BaseModel):
 
     max_side: int = Field(2048, ge=16, description="Largest width and height in pixels.")
     max_pixels_per_job: int = Field(
-        64 * 1024 * 1024, ge=256, description="Largest width x height x number of pictures of a job."
+        64 * 1024 * 1024,
+        ge=256,
+        description="Largest width x height x number of pictures of a job; of a video, each frame counts.",
     )
     max_steps: int = Field(200, ge=1)
     max_images: int = Field(16, ge=1)
+    max_frames: int = Field(250, ge=1, description="Most frames of a video.")
 
 
 class Model(BaseModel):
@@ -289,7 +292,8 @@ class Model(BaseModel):
     def defaults_of(self, kind: str) -> dict[str, Any]:
         """Return the default values for requests of a kind."""
         fields = all_kinds()[kind].request_type.model_fields
-        described = {} if self.pipeline is None else {kind: self.pipeline.defaults_of(kind)}
+        # Flat: what the entry itself says outranks what its pipeline has by default.
+        described = {} if self.pipeline is None else self.pipeline.defaults_of(kind)
         sources = (self.family_spec.defaults, described, self.defaults)
         found: dict[str, Any] = {}
         for given in sources:

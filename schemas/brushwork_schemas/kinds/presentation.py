@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact.video import Video, videos_within
 from brushwork_schemas.kinds.block_check import check_block
 from brushwork_schemas.kinds.kind import Kind, files_of
 from brushwork_schemas.kinds.registry import all_kinds
@@ -87,6 +88,15 @@ class Presentation:
     def pictures(self) -> Sequence[Artifact]:
         """The main pictures of the result, main picture first."""
         return self._of_result("main_pictures", _artifacts, ())
+
+    @cached_property
+    def videos(self) -> Sequence[Video]:
+        """The videos of the result, in the order of its fields."""
+        return videos_within(self.result)
+
+    def video_of(self, poster: Artifact) -> Video | None:
+        """Return the video that a picture of the result stands for; None for a picture of its own."""
+        return next((each for each in self.videos if each.poster.sha256 == poster.sha256), None)
 
     @cached_property
     def files(self) -> Mapping[str, Artifact]:

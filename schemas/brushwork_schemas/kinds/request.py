@@ -87,31 +87,16 @@ class Request(BaseModel):
         return 1.0
 
 
-class NewPictureRequest(Request):
-    """Fields of requests whose results are new pictures: their files, and what these say about themselves."""
+class LabelledRequest(Request):
+    """Fields of requests whose results are new pictures or videos: what these say about themselves."""
 
-    FILE_FIELDS: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("output_format", "output_quality", "embed_parameters"),
-            *("visible_label", "visible_label_text", "visible_label_corner"),
-        }
+    LABEL_FIELDS: ClassVar[frozenset[str]] = frozenset(
+        {"embed_parameters", "visible_label", "visible_label_text", "visible_label_corner"}
     )
-    ADVANCED = Request.ADVANCED | FILE_FIELDS
+    # Fields that concern the files alone, not what they show.
+    FILE_FIELDS: ClassVar[frozenset[str]] = LABEL_FIELDS
+    ADVANCED = Request.ADVANCED | LABEL_FIELDS
 
-    output_format: OutputFormat | None = Field(
-        None,
-        exclude_if=is_unset,
-        title="File format",
-        description="Format of the files of the result; PNG by default.",
-    )
-    output_quality: int | None = Field(
-        None,
-        exclude_if=is_unset,
-        ge=1,
-        le=100,
-        title="File quality",
-        description="Quality of a JPEG, WebP or AVIF, 1 to 100; 90 by default, 80 for AVIF.",
-    )
     embed_parameters: bool | None = Field(
         None,
         exclude_if=is_unset,
@@ -139,6 +124,33 @@ class NewPictureRequest(Request):
         title="Corner of the label",
         description="Corner of the visible label; bottom-right by default.",
     )
+
+
+class _PictureFileRequest(Request):
+    """Fields of requests whose results are picture files: their format."""
+
+    output_format: OutputFormat | None = Field(
+        None,
+        exclude_if=is_unset,
+        title="File format",
+        description="Format of the files of the result; PNG by default.",
+    )
+    output_quality: int | None = Field(
+        None,
+        exclude_if=is_unset,
+        ge=1,
+        le=100,
+        title="File quality",
+        description="Quality of a JPEG, WebP or AVIF, 1 to 100; 90 by default, 80 for AVIF.",
+    )
+
+
+# The bases are listed backwards, since pydantic collects the fields of the last base first.
+class NewPictureRequest(LabelledRequest, _PictureFileRequest):
+    """Fields of requests whose results are new pictures: their files, and what these say about themselves."""
+
+    FILE_FIELDS: ClassVar[frozenset[str]] = LabelledRequest.LABEL_FIELDS | {"output_format", "output_quality"}
+    ADVANCED = Request.ADVANCED | FILE_FIELDS
 
 
 CHINESE = {

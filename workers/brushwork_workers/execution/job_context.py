@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ from brushwork_core.media.decoders import known_pictures
 from brushwork_core.media.decoders.current import current_decoder
 from brushwork_core.media.pictures import Reading
 from brushwork_core.provenance.appearance.picture_print import print_of
+from brushwork_core.provenance.picture_writer import WrittenPicture
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.video import Video
 from brushwork_schemas.errors import ArtifactMissing, ServiceUnreachable
 from brushwork_schemas.job import Progress
 from brushwork_schemas.kinds.registry import kind_named
@@ -42,6 +44,16 @@ class MadePicture:
     picture: Image.Image
     source: StatedSource
     seed: int | None
+
+
+@dataclass(frozen=True)
+class MadeVideo:
+    """A video of a result, as it was given to `save_video`, and its files."""
+
+    frames: Sequence[Image.Image]
+    source: StatedSource
+    seed: int | None
+    video: Video
 
 
 class AttemptContext:
@@ -81,6 +93,7 @@ class AttemptContext:
         self.outputs: list[Artifact] = []
         self.prints: list[PicturePrint] = []
         self.made: dict[str, MadePicture] = {}
+        self.made_videos: dict[str, MadeVideo] = {}
         self.warnings: list[ResultWarning] = []
         self.num_denoiser_calls: DenoiserCalls | None = None
         self.reading_s = 0.0
@@ -124,6 +137,29 @@ class AttemptContext:
     ) -> Artifact:
         """Store a picture as an output with its marks, or hold it until the store answers."""
         written = self._pictures.written(picture, source, seed, self._ingredients.of)
+        artifact = self._stored(written)
+        if self._is_judged:
+            self.made[artifact.sha256] = MadePicture(picture, source, seed)
+        return artifact
+
+    def save_video(
+        self,
+        frames: Sequence[Image.Image],
+        fps: int,
+        *,
+        source: StatedSource = "kind",
+        seed: int | None = None,
+    ) -> Video:
+        """Store a video and its poster as outputs with their marks, or hold them until the store answers."""
+        written = self._pictures.written_video(frames, fps, source, seed, self._ingredients.of)
+        # A picture of the first frame leads to the video.
+        file, poster = self._stored(written.video), self._stored(written.poster)
+        video = Video(file=file, poster=poster, num_frames=written.num_frames, fps=written.fps)
+        if self._is_judged:
+            self.made_videos[file.sha256] = MadeVideo(frames, source, seed, video)
+        return video
+
+    def _stored(self, written: WrittenPicture) -> Artifact:
         for warning in written.warnings:
             self.warn(warning)
         artifact = self._files.put_picture(written.data).model_copy(
@@ -137,8 +173,6 @@ class AttemptContext:
         if kind_named(self._attempt.claim.kind).makes_pictures:
             # Copies show what the file shows, also its visible label.
             self.prints.append(print_of(written.picture, artifact))
-        if self._is_judged:
-            self.made[artifact.sha256] = MadePicture(picture, source, seed)
         return artifact
 
     def discard(self, names: Iterable[str]) -> None:

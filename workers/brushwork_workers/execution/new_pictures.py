@@ -1,12 +1,13 @@
-"""Writes the pictures of one job: what is known of them, and what the request says about their files."""
+"""Writes the pictures and videos of one job: what is known of them, and what the request says about files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from brushwork_core.provenance.credentials.ingredients import Ingredient
 from brushwork_core.provenance.facts import InputPicture, PictureFacts
 from brushwork_core.provenance.picture_writer import OutputChoices, PictureWriter, WrittenPicture
+from brushwork_core.provenance.video_writer import VideoWriter, WrittenVideo
 from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds.file_places import pattern_of
 from brushwork_schemas.kinds.kind import PICTURE, Kind
@@ -65,7 +66,8 @@ class PictureOrigin:
         """
         given = self.request.model_dump(mode="json", exclude=set(NewPictureRequest.FILE_FIELDS))
         if seed is not None:
-            given |= {"seed": seed, "num_images_per_prompt": 1}
+            number = {"num_images_per_prompt", "num_videos_per_prompt"} & given.keys()
+            given |= {"seed": seed, **dict.fromkeys(number, 1)}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -111,9 +113,42 @@ class NewPictures:
         Raises:
             SigningFailed: The file cannot be signed.
         """
+        facts = self._facts(stated, seed)
+        return self._writer.write(picture, facts, self._choices, self._inputs(facts, inputs))
+
+    def written_video(
+        self,
+        frames: Sequence[Image.Image],
+        fps: int,
+        stated: StatedSource,
+        seed: int | None,
+        inputs: Callable[[PictureFacts], Mapping[str, Ingredient]],
+    ) -> WrittenVideo:
+        """Return the files of a video.
+
+        Args:
+            frames: The frames.
+            fps: Frames per second.
+            stated: As for `written`.
+            seed: As for `written`.
+            inputs: As for `written`.
+
+        Raises:
+            SigningFailed: A file cannot be signed.
+            InvalidRequest: The file is too large to be stored.
+        """
+        facts = self._facts(stated, seed)
+        writer = VideoWriter(self._writer)
+        return writer.write(frames, fps, facts, self._choices, self._inputs(facts, inputs))
+
+    def _facts(self, stated: StatedSource, seed: int | None) -> PictureFacts | None:
         origin = self._origin
         if origin is None or (source := origin.source(stated)) is None:
-            return self._writer.write(picture, None, self._choices)
+            return None
         tells = self._writer.embeds(self._choices)
-        facts = origin.facts(source, origin.parameters(seed) if tells else None)
-        return self._writer.write(picture, facts, self._choices, inputs(facts) if self._writer.signs else {})
+        return origin.facts(source, origin.parameters(seed) if tells else None)
+
+    def _inputs(
+        self, facts: PictureFacts | None, inputs: Callable[[PictureFacts], Mapping[str, Ingredient]]
+    ) -> Mapping[str, Ingredient]:
+        return {} if facts is None or not self._writer.signs else inputs(facts)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from brushwork_schemas.artifact.mp4 import is_mp4
 from brushwork_schemas.errors import InvalidDataset, InvalidImage, RequestError
 from brushwork_schemas.wording.phrase import parameters_of, restored, template_of
 
@@ -127,8 +128,9 @@ def _thumbnail(task: Mapping[str, Any], given: int, result: int) -> dict[str, An
 
 
 def _report(task: Mapping[str, Any], given: int, result: int) -> dict[str, Any]:
-    allow_cpu(CPU_S)
     data = frames.content(given)
+    # Of a video, nothing is decoded, but all bytes are hashed.
+    allow_cpu(CPU_S + (CPU_S_PER_MEGABYTE * len(data) / 2**20 if is_mp4(data[:12]) else 0))
     found = picture_report.reported(data, _reading(task), task["trusted"], _allow_pixels_twice)
     frames.write_all(result, found.to_json())
     return {}

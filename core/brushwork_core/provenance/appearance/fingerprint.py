@@ -78,17 +78,17 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class SearchedPicture:
-    """A picture whose job is searched.
+    """A picture or video whose job is searched.
 
     Args:
         sha256: SHA-256 of its file.
-        fingerprint: What it looks like.
+        fingerprint: What it looks like; None for a video, whose pictures are not decoded.
         pixels_sha256: SHA-256 of its pixels; None if it is not known.
         unsigned_sha256: SHA-256 of its file without the signature; None if it is not known.
     """
 
     sha256: str
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
     pixels_sha256: str | None = None
     unsigned_sha256: str | None = None
 

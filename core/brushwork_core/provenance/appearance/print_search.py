@@ -76,8 +76,8 @@ class PrintSearch:
             rows = connection.execute(found.limit(MOST_MATCHES)).all()
         return tuple(Match(job_id=job_id, sha256=sha256, by=by) for job_id, sha256 in rows)
 
-    def _by_appearance(self, seen: Fingerprint, tenant: str | None) -> tuple[Match, ...]:
-        if contrast(seen.thumbnail) < LEAST_CONTRAST:
+    def _by_appearance(self, seen: Fingerprint | None, tenant: str | None) -> tuple[Match, ...]:
+        if seen is None or contrast(seen.thumbnail) < LEAST_CONTRAST:
             return ()
         alike: list[tuple[float, _Key]] = []
         for key, thumbnail in self._thumbnails(self._nearest(seen, tenant)).items():

@@ -8,6 +8,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from brushwork_schemas.artifact import MP4
+from brushwork_schemas.artifact.mp4 import is_mp4
+
 from brushwork_core.provenance.credentials.identity import is_development_name
 from brushwork_core.provenance.credentials.library import context, is_installed, library, may_carry
 from brushwork_core.provenance.credentials.report import (
@@ -73,7 +76,9 @@ def read_store(
 
 
 def type_of(data: bytes) -> str | None:
-    """Return the media type of a picture by its first bytes; None if it is unknown."""
+    """Return the media type of a picture or MP4 by its first bytes; None if it is unknown."""
+    if is_mp4(data[:12]):
+        return MP4
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     if data[4:8] == b"ftyp":

@@ -11,6 +11,8 @@ from brushwork_core.provenance.facts import PictureFacts
 from brushwork_core.provenance.marks import aigc
 
 NAMESPACE = "urn:brushwork:xmp:1.0:"
+# The name of China's label, also in files that hold texts by name.
+AIGC = "AIGC"
 _START = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -58,7 +60,7 @@ def packet(stated: Stated) -> bytes:
         properties["xmp:CreatorTool"] = f"brushwork {stated.facts.software_version}"
         properties["Iptc4xmpExt:DigitalSourceType"] = stated.facts.source.uri
     if stated.aigc is not None:
-        properties["TC260:AIGC"] = stated.aigc
+        properties[f"TC260:{AIGC}"] = stated.aigc
     if stated.parameters is not None:
         properties["brushwork:Parameters"] = stated.parameters
     return _written(properties).encode()

@@ -32,9 +32,10 @@ class FileReading:
 
     def to_json(self) -> bytes:
         """Return it as JSON."""
+        seen = self.searched.fingerprint
         written = {
             "report": self.report.model_dump(mode="json"),
-            "thumbnail": self.searched.fingerprint.thumbnail.hex(),
+            "thumbnail": None if seen is None else seen.thumbnail.hex(),
             "pixels_sha256": self.searched.pixels_sha256,
         }
         return json.dumps(written).encode()
@@ -44,7 +45,8 @@ class FileReading:
         """Return what `to_json` has written."""
         found: dict[str, Any] = json.loads(data)
         report = ProvenanceReport.model_validate(found["report"])
-        fingerprint = Fingerprint.of_thumbnail(bytes.fromhex(found["thumbnail"]))
+        seen = found["thumbnail"]
+        fingerprint = None if seen is None else Fingerprint.of_thumbnail(bytes.fromhex(seen))
         # An unsigned file is found by the hash that a signed one had before it was signed.
         searched = SearchedPicture(report.sha256, fingerprint, found["pixels_sha256"], report.sha256)
         return cls(report, searched)
@@ -62,7 +64,7 @@ def read_file(
         pixels: Its decoded pixels, in RGB or RGBA and upright.
         trusted: PEM certificates of the trusted authorities.
     """
-    xmp = _xmp(texts)
+    xmp = xmp_properties(texts)
     report = ProvenanceReport(
         sha256=hashlib.sha256(data).hexdigest(),
         media_type=media_type,
@@ -79,8 +81,11 @@ def read_file(
     return FileReading(report, searched)
 
 
-def _xmp(texts: TextBlocks) -> Properties:
-    """The properties of the packet, and of the second one that it names."""
+def xmp_properties(texts: TextBlocks) -> Properties:
+    """Return the properties of the packet, and of the second one that it names.
+
+    A packet that can't be read is named in `problems`.
+    """
     found: dict[tuple[str, str], list[str]] = {}
     try:
         if texts.xmp:

@@ -90,7 +90,7 @@ def _is_ai(source: str | None, aigc: AigcLabel | None) -> bool | None:
 
 def _aigc(texts: TextBlocks, xmp: Properties) -> AigcLabel | None:
     for where, text in _places(texts, xmp):
-        if (found := _label_in(text, is_label=where in ("xmp", "png_text"))) is not None:
+        if (found := _label_in(text, is_label=where in ("xmp", texts.chunks_of))) is not None:
             return AigcLabel(where=where, **found)
     # As the fields of a structure, where the property has no text of its own.
     fields = _only_known({name: values[0] for (space, name), values in xmp.items() if _AIGC in space})
@@ -102,7 +102,7 @@ def _places(texts: TextBlocks, xmp: Properties) -> Iterator[tuple[str, str]]:
         if name == _AIGC:
             yield from (("xmp", value) for value in values)
     if _AIGC in texts.chunks:
-        yield "png_text", texts.chunks[_AIGC]
+        yield texts.chunks_of, texts.chunks[_AIGC]
     for name in ("UserComment", "ImageDescription"):
         if text := texts.exif.get(name):
             yield "exif", text

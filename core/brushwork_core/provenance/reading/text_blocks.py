@@ -35,6 +35,7 @@ class TextBlocks:
         xmp_parts: The segments of a JPEG that hold parts of a second packet.
         iptc: Texts of IPTC's older form: `Caption`, `Credit`, `OriginatingProgram` and others.
         problems: What can't be read.
+        chunks_of: What `chunks` are: `png_text`, or `mp4_keys` for the texts of an MP4.
     """
 
     chunks: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class TextBlocks:
     xmp_parts: Sequence[bytes] = ()
     iptc: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    chunks_of: str = "png_text"
 
     @classmethod
     def of(cls, picture: Image.Image) -> "TextBlocks":

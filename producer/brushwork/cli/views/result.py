@@ -4,7 +4,7 @@ import mimetypes
 from collections.abc import Iterator, Sequence
 
 from brushwork_core.media.archive_type import ENDINGS
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import MP4, Artifact
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.view import Block, Legend, Properties, Scores, Table, Text, localized
@@ -17,6 +17,7 @@ _ENDINGS = {
     "image/jpeg": "jpg",
     "image/webp": "webp",
     "image/avif": "avif",
+    MP4: "mp4",
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
 }

@@ -7,7 +7,7 @@ from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
 from brushwork_core.media.pictures import Reading
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import MP4, Artifact
 from brushwork_schemas.errors import InvalidRequest, RangeNotSatisfiable
 from brushwork_schemas.wording.phrase import said
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
@@ -30,6 +30,8 @@ FileName = Annotated[str, Path(description="SHA-256 of the file, in 64 hexadecim
 IfNoneMatch = Annotated[
     str | None, Header(description="ETags that the caller has. A known file is answered with 304.")
 ]
+Range = Annotated[str | None, Header(alias="Range", description="`bytes=0-99`: only this part of the file.")]
+IfRange = Annotated[str | None, Header(description="`Range` applies only if the file has this ETag.")]
 Download = Annotated[bool, Query(description="Whether a browser saves the file instead of showing it.")]
 FIELD = "file"
 _ENDINGS = {
@@ -37,9 +39,10 @@ _ENDINGS = {
     **ENDINGS,
     "application/json": "json",
     "application/vnd.safetensors": "safetensors",
+    MP4: "mp4",
 }
 # A browser may show these. It saves all others.
-_SHOWN = (*PICTURES, "application/json")
+_SHOWN = (*PICTURES, "application/json", MP4)
 
 
 @router.post("", status_code=201, operation_id="upload_file", summary="Upload a picture or an archive")
@@ -71,12 +74,8 @@ def get(
     sha256: FileName,
     services: Gateway,
     principal: Reader,
-    byte_range: Annotated[
-        str | None, Header(alias="Range", description="`bytes=0-99`: only this part of the file.")
-    ] = None,
-    if_range: Annotated[
-        str | None, Header(description="`Range` applies only if the file has this ETag.")
-    ] = None,
+    byte_range: Range = None,
+    if_range: IfRange = None,
     if_none_match: IfNoneMatch = None,
     download: Download = False,
 ) -> Response:
@@ -86,20 +85,7 @@ def get(
     if _is_known(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     services.audit.note_file(principal, sha256)
-    try:
-        part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
-    except RangeNotSatisfiable as error:
-        return answer_to(error, {"Content-Range": f"bytes */{artifact.size_bytes}"})
-    start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
-    headers["Content-Length"] = str(end - start)
-    if part:
-        headers["Content-Range"] = part.content_range
-    return StreamingResponse(
-        services.store.stream(sha256, start, end),
-        206 if part else 200,
-        headers=headers,
-        media_type=artifact.media_type,
-    )
+    return content_of(services, artifact, headers, byte_range, if_range)
 
 
 @router.head(
@@ -119,6 +105,38 @@ def head(
         return Response(status_code=304, headers=headers)
     headers["Content-Length"] = str(artifact.size_bytes)
     return Response(headers=headers, media_type=artifact.media_type)
+
+
+def content_of(
+    services: Services,
+    artifact: Artifact,
+    headers: dict[str, str],
+    byte_range: str | None,
+    if_range: str | None,
+) -> Response:
+    """Return the content of a file, or the part that a `Range` header selects.
+
+    Args:
+        services: Have the store.
+        artifact: The file.
+        headers: Headers of the answer, with its `ETag`.
+        byte_range: The header `Range`.
+        if_range: The header `If-Range`.
+    """
+    try:
+        part = parsed_range(byte_range if if_range in (None, headers["ETag"]) else None, artifact.size_bytes)
+    except RangeNotSatisfiable as error:
+        return answer_to(error, {"Content-Range": f"bytes */{artifact.size_bytes}"})
+    start, end = (part.start, part.end) if part else (0, artifact.size_bytes)
+    headers = {**headers, "Content-Length": str(end - start)}
+    if part:
+        headers["Content-Range"] = part.content_range
+    return StreamingResponse(
+        services.store.stream(artifact.sha256, start, end),
+        206 if part else 200,
+        headers=headers,
+        media_type=artifact.media_type,
+    )
 
 
 def _file_of(body: Received) -> bytes | BinaryIO:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from brushwork_core.media.decoders.current import on_behalf_of
 from brushwork_core.media.picture_formats import is_picture_type
-from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact import MAX_PICTURE_BYTES, MP4, Artifact
 from brushwork_schemas.artifact.provenance_report import Credentials, Labels, ProvenanceReport
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
@@ -21,11 +21,13 @@ from brushwork.gateway.services import Services
 router = APIRouter(prefix="/v1", tags=["files"])
 
 
-@router.post("/provenance", operation_id="read_provenance", summary="Read the provenance of a picture")
+@router.post(
+    "/provenance", operation_id="read_provenance", summary="Read the provenance of a picture or video"
+)
 async def read(
     services: Gateway, principal: Reader, body: Annotated[Received, Depends(received_to_read)]
 ) -> ProvenanceReport:
-    """Return what a picture says about its origin, and the jobs that made it. The picture is not stored.
+    """Return what a picture or MP4 says about its origin, and the jobs that made it. It is not stored.
 
     Send the file as it is: another encoding has lost its metadata. `made_here` and `matches` are about jobs
     that the key may see. Whether a job of another tenant made the picture is not told.
@@ -61,14 +63,15 @@ def report_of_stored(services: Services, principal: Principal, sha256: str) -> P
     """
     file = services.tenant_files.get(sha256, principal.tenant)
     services.audit.note_file(principal, sha256)
-    if not is_picture_type(file.media_type):
+    is_video = file.media_type == MP4 and file.size_bytes <= MAX_PICTURE_BYTES
+    if not is_picture_type(file.media_type) and not is_video:
         # It may be an archive of gigabytes.
         return _empty_report(file)
     return report_of(services, principal, services.store.get(sha256))
 
 
 def _empty_report(file: Artifact) -> ProvenanceReport:
-    """Return the report about a file that is not a picture."""
+    """Return the report about a file that is not a picture, or a video that is too large to be read."""
     return ProvenanceReport(
         **file.model_dump(include={"sha256", "media_type", "size_bytes", "width", "height"}),
         made_here=False,
@@ -90,6 +93,6 @@ def _picture(body: Received) -> bytes:
                 field=FIELD,
             )
         return file
-    if body.archive is not None or not is_picture_type(body.media_type):
-        body.refuse_type(*PICTURES, FORM)
+    if body.archive is not None or not (is_picture_type(body.media_type) or body.media_type == MP4):
+        body.refuse_type(*PICTURES, MP4, FORM)
     return body.data

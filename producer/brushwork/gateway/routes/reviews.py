@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from brushwork.gateway.admission.access import Principal
 from brushwork.gateway.dependencies import Gateway, JobId, Reviewer
 from brushwork.gateway.root import below_root
-from brushwork.gateway.routes.files import FileName
+from brushwork.gateway.routes.files import FileName, IfRange, Range, content_of
 from brushwork.gateway.services import Services
 from brushwork.gateway.watching.job_view import JobView, view
 
@@ -76,12 +76,18 @@ def get(job_id: JobId, services: Gateway, principal: Reviewer) -> ReviewView:
     summary="Download a file of a held result",
     response_class=StreamingResponse,
 )
-def get_file(job_id: JobId, sha256: FileName, services: Gateway, principal: Reviewer) -> Response:
-    """Return a file of a result that waits for a reviewer. `/v1/files` does not serve it."""
+def get_file(
+    job_id: JobId,
+    sha256: FileName,
+    services: Gateway,
+    principal: Reviewer,
+    byte_range: Range = None,
+    if_range: IfRange = None,
+) -> Response:
+    """Return a file of a result that waits for a reviewer, or a part of it. `/v1/files` does not serve it."""
     artifact = _file_of(held_result(services, principal, job_id), sha256)
-    content = services.store.stream(sha256, 0, artifact.size_bytes)
-    headers = {**HEADERS, "Content-Length": str(artifact.size_bytes)}
-    return StreamingResponse(content, headers=headers, media_type=artifact.media_type)
+    headers = {**HEADERS, "ETag": f'"{artifact.sha256}"', "Accept-Ranges": "bytes"}
+    return content_of(services, artifact, headers, byte_range, if_range)
 
 
 @router.post("/{job_id}/release", operation_id="release_result", summary="Release a held result")

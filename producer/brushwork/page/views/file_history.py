@@ -18,7 +18,7 @@ MOST_READ = 16
 
 
 def histories_of(details: JobDetails, services: Services) -> Sequence[ProvenanceReport | None]:
-    """Return what each picture of a job says about its origin.
+    """Return what each picture or video of a job says about its origin.
 
     Returns:
         A report for each picture of the result; None for one that can't be read now, and for those after the
@@ -26,7 +26,7 @@ def histories_of(details: JobDetails, services: Services) -> Sequence[Provenance
     """
     if not details.makes_pictures:
         return ()
-    read = [_history(services, picture.sha256) for picture in details.pictures[:MOST_READ]]
+    read = [_history(services, details.main_file(picture).sha256) for picture in details.pictures[:MOST_READ]]
     return [*read, *[None] * (len(details.pictures) - len(read))]
 
 

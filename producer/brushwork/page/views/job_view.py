@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.tenant_files import TenantFiles
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.artifact.video import Video
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.errors import FileNotFound
 from brushwork_schemas.job import Job, JobError
@@ -133,6 +134,15 @@ class JobDetails:
         """The files of the request that are not pictures, by place."""
         return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
 
+    def video_of(self, poster: Artifact) -> Video | None:
+        """Return the video that a picture of the result stands for; None for a picture of its own."""
+        return self.shown.video_of(poster)
+
+    def main_file(self, picture: Artifact) -> Artifact:
+        """Return a picture of the result, or the video that it stands for."""
+        video = self.video_of(picture)
+        return picture if video is None else video.file
+
     def other_files(self, language: str) -> Sequence[tuple[str, Artifact]]:
         """Label and file of each file of the result that is not shown as a picture."""
         shown = {each.sha256 for each in self.pictures}
@@ -160,7 +170,8 @@ class JobDetails:
     @property
     def num_frames(self) -> int:
         """Number of pictures that there are or will be."""
-        number = self.shown.request.get("num_images_per_prompt", 1)
+        request = self.shown.request
+        number = request.get("num_images_per_prompt", request.get("num_videos_per_prompt", 1))
         return len(self.pictures) or (number if isinstance(number, int) and 0 < number <= MOST_FRAMES else 1)
 
     @property

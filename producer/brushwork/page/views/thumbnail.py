@@ -18,6 +18,7 @@ class Thumbnail:
         sha256: The picture to show: the main picture of the result, else the picture that was given.
         num_pictures: Number of pictures that the job generated; at most 1 for a kind that describes pictures.
         makes_pictures: Whether the kind makes pictures: its title is a prompt, not a finding.
+        is_video: Whether the picture stands for a video.
     """
 
     job: Job
@@ -25,6 +26,7 @@ class Thumbnail:
     sha256: str | None
     num_pictures: int
     makes_pictures: bool = False
+    is_video: bool = False
 
     @classmethod
     def of(cls, job: Job) -> "Thumbnail":
@@ -34,7 +36,8 @@ class Thumbnail:
         makes_pictures = shown.kind is not None and shown.kind.makes_pictures
         sha256 = pictures[0].sha256 if pictures else _given(shown)
         num_pictures = len(pictures) if makes_pictures else min(1, len(pictures))
-        return cls(job, shown.headline[:LONGEST_TITLE], sha256, num_pictures, makes_pictures)
+        title, is_video = shown.headline[:LONGEST_TITLE], bool(shown.videos)
+        return cls(job, title, sha256, num_pictures, makes_pictures, is_video)
 
     @property
     def share(self) -> int:

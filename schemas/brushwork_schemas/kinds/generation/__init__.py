@@ -183,23 +183,28 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
     wrong, limits = Refusals(), model.limits
     for name, side in (("width", request.width or 0), ("height", request.height or 0)):
         with wrong.noted():
-            _check_side(name, side, model)
+            check_side(name, side, model)
     for name, value, limit in (
         ("num_inference_steps", request.num_inference_steps or 0, limits.max_steps),
         ("num_images_per_prompt", request.num_images_per_prompt, limits.max_images),
     ):
         with wrong.noted():
-            _at_most(name, value, limit, model)
+            at_most(name, value, limit, model)
     if not wrong:
         with wrong.noted():
             _check_pixels(request, model)
     with wrong.noted():
-        _check_scheduler(request, model)
+        check_scheduler(request, model)
     wrong.raise_any()
 
 
-def _check_side(name: str, side: int, model: "Model") -> None:
-    _at_most(name, side, model.limits.max_side, model)
+def check_side(name: str, side: int, model: "Model") -> None:
+    """Refuse a side that is too long for a model, or no multiple of what it requires.
+
+    Raises:
+        InvalidRequest: `name` is such a side.
+    """
+    at_most(name, side, model.limits.max_side, model)
     multiple = model.multiple_of
     if side % multiple:
         raise InvalidRequest(
@@ -232,7 +237,12 @@ def _check_pixels(request: GenerationRequest, model: "Model") -> None:
         )
 
 
-def _check_scheduler(request: GenerationRequest, model: "Model") -> None:
+def check_scheduler(request: Any, model: "Model") -> None:
+    """Refuse a scheduler that the model does not offer.
+
+    Raises:
+        InvalidRequest: `scheduler` is not one of `model.schedulers`.
+    """
     if request.scheduler is not None and request.scheduler not in model.schedulers:
         offered = model.schedulers
         raise InvalidRequest(
@@ -336,7 +346,12 @@ def from_short(written: Any) -> Mapping[str, Any] | None:
     return {"images": [written]} if is_picture else None
 
 
-def _at_most(name: str, value: int, limit: int, model: "Model") -> None:
+def at_most(name: str, value: int, limit: int, model: "Model") -> None:
+    """Refuse a value that exceeds a limit of a model.
+
+    Raises:
+        InvalidRequest: `value` is more than `limit`; `name` is its field.
+    """
     if value > limit:
         raise InvalidRequest(
             said(

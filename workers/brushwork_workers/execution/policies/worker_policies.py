@@ -26,7 +26,8 @@ from brushwork_workers.device.failures import coded_error
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_result import AttemptCompleted
 from brushwork_workers.execution.job_context import AttemptContext
-from brushwork_workers.execution.policies.blurring import blurred, replaced
+from brushwork_workers.execution.policies.blurring import replaced
+from brushwork_workers.execution.policies.seen_pictures import SeenPicture, blurred_files, seen_by_policies
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 
 LOGGER = logging.getLogger(__name__)
@@ -173,7 +174,7 @@ class WorkerPolicies:
             PolicyRefused, PolicyFailed: A policy refuses the result. Its files are removed.
             JobStopped, LoadPostponed: The job must stop, or has to run again.
         """
-        pictures = [each for each in artifacts_within(completed.result) if each.sha256 in context.made]
+        pictures = seen_by_policies(artifacts_within(completed.result), context)
         asked = PolicyResult(
             job_id=context.job_id,
             request=verdict.request,
@@ -192,10 +193,10 @@ class WorkerPolicies:
         attempt: Attempt,
         verdict: Verdict,
         context: AttemptContext,
-        pictures: Sequence[Artifact],
+        pictures: Sequence[SeenPicture],
         scores: PictureScoring,
     ) -> list[ResultPicture]:
-        images = [context.made[each.sha256].picture for each in pictures]
+        images = [each.image for each in pictures]
         found: list[dict[str, Mapping[str, float]]] = [{} for _ in pictures]
         for name, labels in self.policies.models_for(verdict.request).items() if pictures else ():
             try:
@@ -211,8 +212,8 @@ class WorkerPolicies:
             for own, given in zip(found, each_scores, strict=True):
                 own[name] = given
         return [
-            ResultPicture(artifact, image.copy, own)
-            for artifact, image, own in zip(pictures, images, found, strict=True)
+            ResultPicture(each.artifact, each.image.copy, own)
+            for each, own in zip(pictures, found, strict=True)
         ]
 
     @staticmethod
@@ -220,15 +221,14 @@ class WorkerPolicies:
         completed: AttemptCompleted,
         verdict: Verdict,
         context: AttemptContext,
-        pictures: Sequence[Artifact],
+        pictures: Sequence[SeenPicture],
     ) -> AttemptCompleted:
+        names = dict.fromkeys(
+            each.artifact.sha256 for index, each in enumerate(pictures) if verdict.blurs(index)
+        )
         by: dict[str, Artifact] = {}
-        for index, each in enumerate(pictures):
-            if verdict.blurs(index):
-                made = context.made[each.sha256]
-                by[each.sha256] = context.save_picture(
-                    blurred(made.picture), source=made.source, seed=made.seed
-                )
+        for name in names:
+            by |= blurred_files(name, context)
         # A picture of one colour stays what it is.
         gone = by.keys() - {each.sha256 for each in by.values()}
         context.discard(gone)

@@ -89,6 +89,21 @@ class Generation:
         self._colours = colours
         self._unknown_words = UnknownWords(pipelines.loaded.components.values())
 
+    @property
+    def loras(self) -> Loras:
+        """The LoRA adapters that jobs may use."""
+        return self._loras
+
+    @property
+    def colours(self) -> LatentColours | None:
+        """Turns latents into preview pictures; None if the model has no previews."""
+        return self._colours
+
+    @property
+    def unknown_words(self) -> UnknownWords:
+        """Knows the words of the model's tokenizer."""
+        return self._unknown_words
+
     def run(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
     ) -> dict[str, Any]:

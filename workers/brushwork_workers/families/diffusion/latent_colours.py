@@ -169,7 +169,9 @@ def _encoded(autoencoder: Any, pictures: Tensor, *, of_decoder: bool) -> Tensor:
 def _raw(autoencoder: Any, pixels: Tensor) -> Tensor:
     """Encode pixels from -1 to 1 with an autoencoder of any type."""
     # The autoencoder of Qwen-Image is one for videos; a picture is a video with one frame.
-    has_time = hasattr(autoencoder.config, "temperal_downsample")
+    encoder = getattr(autoencoder, "encoder", None)
+    layers = encoder.modules() if isinstance(encoder, torch.nn.Module) else ()
+    has_time = any(isinstance(layer, torch.nn.Conv3d) for layer in layers)
     answer = autoencoder.encode(pixels.unsqueeze(2) if has_time else pixels)
     if hasattr(answer, "latent_dist"):
         latents: Tensor = answer.latent_dist.mode()

@@ -21,6 +21,7 @@ from brushwork_workers.families.diffusion.handlers.text_to_image import TextToIm
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
+from brushwork_workers.families.diffusion.video.handlers import ImageToVideo, TextToVideo
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 from brushwork_workers.models.checkpoints.modules import own_modules
@@ -30,6 +31,8 @@ _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
     "image-editing": lambda spec, generation: ImageEditing(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
+    "text-to-video": lambda spec, generation: TextToVideo(spec.model, generation),
+    "image-to-video": lambda spec, generation: ImageToVideo(spec.model, generation),
 }
 
 

@@ -5,16 +5,20 @@ from typing import Any
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation import GenerationRequest
+from brushwork_schemas.kinds.video.image_to_video import ImageToVideoRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
+_SizedRequest = GenerationRequest | ImageToVideoRequest
 # The side of the picture of the first run, in multiples of what the pipeline requires.
 _WARM_UP_MULTIPLES = 4
 
 
-def picture_size(given: tuple[int, int], request: GenerationRequest, model: Model) -> tuple[int, int]:
+def picture_size(
+    given: tuple[int, int], request: _SizedRequest, model: Model, kind: str = "text-to-image"
+) -> tuple[int, int]:
     """Return width and height of the result, in pixels.
 
     If the request has both, they are used. If it has one of them, the other follows from the proportions of
@@ -25,6 +29,7 @@ def picture_size(given: tuple[int, int], request: GenerationRequest, model: Mode
         given: Width and height of the input picture, in pixels.
         request: The request, which may name a width and a height.
         model: The model. Both sides become multiples of the number that its family requires.
+        kind: The kind whose default size is that of the model.
     """
     width, height = given
     if request.width and request.height:
@@ -34,7 +39,8 @@ def picture_size(given: tuple[int, int], request: GenerationRequest, model: Mode
     elif request.height:
         scale = request.height / height
     else:
-        scale = min(1.0, math.sqrt((_default_area(model) or width * height) / (width * height)))
+        area = _default_area(model, kind) or width * height
+        scale = min(1.0, math.sqrt(area / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
     multiple = model.multiple_of
@@ -56,7 +62,7 @@ def limited_size(given: tuple[int, int], model: Model, multiple: int) -> tuple[i
 def size_warnings(
     given: tuple[int, int],
     used: tuple[int, int],
-    request: GenerationRequest,
+    request: _SizedRequest,
     model: Model,
     *,
     field: str = "image",
@@ -123,11 +129,11 @@ def written(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _default_area(model: Model) -> int:
+def _default_area(model: Model, kind: str) -> int:
     """Return the pixels of a picture of the default size; 0 if the model has none."""
-    if model.pipeline is not None:
+    defaults = model.defaults_of(kind)
+    if model.pipeline is not None and not ("width" in defaults and "height" in defaults):
         return (model.pipeline.width or 0) * (model.pipeline.height or 0)
-    defaults = model.defaults_of("text-to-image")
     area: int = defaults["width"] * defaults["height"]
     return area
 

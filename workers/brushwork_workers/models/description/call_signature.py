@@ -18,6 +18,7 @@ ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "mask_image": ("mask_image",),
     "num_inference_steps": ("num_inference_steps",),
     "num_frames": ("num_frames", "video_length", "frames"),
+    "fps": ("fps", "frame_rate", "target_fps"),
     "controlnet_conditioning_scale": ("controlnet_conditioning_scale", "adapter_conditioning_scale"),
 }
 # Fields that brushwork itself serves for every pipeline of their kinds: they become no argument.

@@ -132,8 +132,11 @@ def output_fields(pipeline_class: type) -> frozenset[str]:
 
 def _kinds_of_video(pipeline_class: type, picture: str | None, required: set[str]) -> tuple[str, ...]:
     known = call_parameters(pipeline_class)
-    if "prompt" not in known or "strength" in known or control_argument(pipeline_class):
+    if "strength" in known or control_argument(pipeline_class):
         return ()
+    if "prompt" not in known:
+        # Stable Video Diffusion begins with a picture and reads no prompt.
+        return (IMAGE_TO_VIDEO,) if picture in required else ()
     if picture is None:
         return (TEXT_TO_VIDEO,)
     needs_picture = picture in required or not _works_without(pipeline_class, picture)
