@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 from brushwork_schemas.errors import InvalidRequest, JobFailed
 
@@ -40,7 +41,10 @@ def test_two_pictures_of_one_job_are_those_of_their_seeds(served: Serving) -> No
     two = served.one(KIND, **asked_for, seed=3, num_images_per_prompt=2).result
     second = served.one(KIND, **asked_for, seed=4).result
     assert two.seeds == (3, 4)
-    assert two.images[1].pixels_sha256 == second.images[0].pixels_sha256
+    one, other = (np.asarray(each.pil(), dtype=int) for each in (two.images[1], second.images[0]))
+    # Two rows and one row of a call differ by rounding, which may end at the next of 256 levels.
+    assert np.abs(one - other).max() <= 1
+    assert one.std() > 5
 
 
 def test_what_a_pipeline_does_not_take_is_refused_with_its_place(served: Serving) -> None:
