@@ -14,7 +14,6 @@ from diffusers import (
     BriaPipeline,
     BriaTransformer2DModel,
     ChromaImg2ImgPipeline,
-    ChromaInpaintPipeline,
     ChromaPipeline,
     ChromaTransformer2DModel,
     CogVideoXDDIMScheduler,
@@ -216,7 +215,7 @@ def lumina_2() -> Any:
     return Lumina2Pipeline(
         transformer=transformer,
         scheduler=flow(),
-        vae=autoencoder(),
+        vae=autoencoder(shift_factor=0.06),
         text_encoder=language_models.gemma_2(),
         tokenizer=gemma_tokenizer(),
     )
@@ -265,7 +264,7 @@ def omni_gen() -> Any:
     return OmniGenPipeline(
         transformer=transformer,
         scheduler=flow(invert_sigmas=True, num_train_timesteps=1),
-        vae=autoencoder(),
+        vae=autoencoder(4),
         tokenizer=language_models.chat_tokenizer(),
     )
 
@@ -467,20 +466,16 @@ def hi_dream() -> Any:
     )
 
 
-TRUE_SCALES = {"guidance": "true_cfg_scale"}
 SHORT = {"max_sequence_length": 16, **sized()}
 TRIALS = {
     "AuraFlowPipeline": Trial(aura_flow, sized()),
     "BriaPipeline": Trial(bria, sized()),
     "ChromaPipeline": Trial(lambda: chroma(ChromaPipeline), SHORT),
     "ChromaImg2ImgPipeline": Trial(lambda: chroma(ChromaImg2ImgPipeline), {**SHORT, **START}),
-    "ChromaInpaintPipeline": Trial(
-        lambda: chroma(ChromaInpaintPipeline), {**SHORT, **START, "mask_image": mask()}
-    ),
     "CogView3PlusPipeline": Trial(cog_view_3, {**sized(16), "max_sequence_length": 16}),
     "CogView4Pipeline": Trial(cog_view_4, SHORT),
     "Flux2KleinPipeline": Trial(flux_2_klein, SHORT),
-    "HiDreamImagePipeline": Trial(hi_dream, sized()),
+    "HiDreamImagePipeline": Trial(hi_dream, {**sized(), "max_sequence_length": 32}),
     "HunyuanImagePipeline": Trial(hunyuan_image, sized(), guidance=None, first_steps=4),
     "LuminaPipeline": Trial(lumina, {**sized(), "clean_caption": False}),
     "Lumina2Pipeline": Trial(lumina_2, sized(), schedulers=FLOW_SCHEDULERS),
