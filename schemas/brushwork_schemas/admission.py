@@ -93,7 +93,11 @@ def _fitted(
         model = catalogue.named(named if isinstance(named, str) else None, kind.name)
         request = asked and _validated(kind, _completed(asked, model, kind), wrong)
         if request is not None:
-            for check in (_check_special, _check_required, *kind.checks):
+            with wrong.noted():
+                _check_accepted(kind, request, model)
+            with wrong.noted():
+                _check_required(kind, request, model)
+            for check in kind.checks:
                 with wrong.noted(), _own_function(kind, f"checks ({_name_of(check)})"):
                     check(request, model, catalogue)
             admitted = Admitted(kind, model, request)
@@ -227,13 +231,14 @@ def _own_function(kind: Kind, name: str) -> Iterator[None]:
         ) from error
 
 
-def _check_special(request: Request, model: Model, catalogue: Catalogue) -> None:
+def _check_accepted(kind: Kind, request: Request, model: Model) -> None:
     """Refuse fields that the model does not accept, so that no field is silently ignored."""
-    known, wrong = model.accepts, Refusals()
-    offered = sorted(set(known) & request.SPECIAL)
-    for name in sorted(request.SPECIAL - set(known)):
-        field = type(request).model_fields[name]
-        if getattr(request, name) == field.get_default(call_default_factory=True):
+    wrong = Refusals()
+    fields = type(request).model_fields
+    told = request.SPECIAL | (request.model_parameters() if model.pipeline is not None else frozenset())
+    offered = sorted(name for name in told if model.accepts_field(kind.name, name))
+    for name in sorted(told - set(offered)):
+        if getattr(request, name) == fields[name].get_default(call_default_factory=True):
             continue
         hint = said("Leave it out, or choose another model.")
         if offered:
@@ -247,9 +252,9 @@ def _check_special(request: Request, model: Model, catalogue: Catalogue) -> None
     wrong.raise_any()
 
 
-def _check_required(request: Request, model: Model, catalogue: Catalogue) -> None:
-    """Refuse a request that lacks what the model's family requires."""
-    for group in model.family_spec.requires:
+def _check_required(kind: Kind, request: Request, model: Model) -> None:
+    """Refuse a request that lacks what the model's family or its pipeline requires."""
+    for group in model.required_fields(kind.name):
         if not any(getattr(request, name) for name in group):
             raise InvalidRequest(
                 said(

@@ -74,7 +74,7 @@ def test_every_diffusion_family_has_a_class_for_each_of_its_kinds() -> None:
     assert len(generating) == 7
     for family in generating:
         for kind in family.kinds:
-            Pipelines(None, family.name, SerialExecutor(), CallOptions())._class_name(kind, False)
+            Pipelines(None, family.name, SerialExecutor(), CallOptions()).class_name(kind)
 
 
 class TestOwnAttributes:

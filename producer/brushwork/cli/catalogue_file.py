@@ -57,13 +57,20 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
         ) from error
 
 
+def _has_heading(value: Any) -> bool:
+    """Return whether a value is a table of tables, which is too long for one line."""
+    return isinstance(value, Mapping) and any(isinstance(inner, Mapping) for inner in value.values())
+
+
 def _written(table: str, name: str, entry: Mapping[str, Any]) -> str:
     written = tomlkit.table()
-    for field, value in entry.items():
+    # Tables with a heading of their own come last: what follows a heading belongs to it.
+    in_order = sorted(entry.items(), key=lambda item: _has_heading(item[1]))
+    for field, value in in_order:
         if isinstance(value, Mapping):
-            inline = tomlkit.inline_table()
-            inline.update(value)
-            value = inline
+            inner = tomlkit.table() if _has_heading(value) else tomlkit.inline_table()
+            inner.update(value)
+            value = inner
         written.append(field, value)
     above = tomlkit.table(is_super_table=True)
     above.append(name, written)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.catalogue.engine_fit import check_engine
+from brushwork_schemas.catalogue.pipeline_description import PipelineDescription
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -95,6 +96,10 @@ class Model(BaseModel):
         (), description="Special request fields that it accepts; by default those of its family."
     )
     source: Source
+    pipeline: PipelineDescription | None = Field(
+        None,
+        description="What its pipeline can do, for the family diffusers. `brushwork models add` writes it.",
+    )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     licence_url: str | None = None
     gated: bool = Field(False, description="Whether its repository requires an accepted licence and a token.")
@@ -146,6 +151,8 @@ class Model(BaseModel):
         if not isinstance(entry, Mapping) or entry.get("family") not in all_families():
             return entry
         family = all_families()[entry["family"]]
+        if family.is_described:
+            return {**_described(entry.get("pipeline")), **entry}
         known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
         return {**known, **entry}
 
@@ -176,7 +183,8 @@ class Model(BaseModel):
         requests = [all_kinds()[kind].request_type for kind in self.kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
-        if unaccepted := set(self.accepts) - set(self.family_spec.accepts):
+        offered = set(self.family_spec.accepts).union(*map(self._described_parameters, self.kinds))
+        if unaccepted := set(self.accepts) - offered:
             raise ValueError(
                 said(
                     "accepts: {family} does not accept {unaccepted}",
@@ -198,6 +206,34 @@ class Model(BaseModel):
     @model_validator(mode="after")
     def _engine_fits(self) -> Self:
         check_engine(self)
+        return self
+
+    @model_validator(mode="after")
+    def _is_described(self) -> Self:
+        if self.pipeline is None:
+            return self
+        if not self.family_spec.is_described:
+            raise ValueError(said("pipeline: entries of the family {family} have none", family=self.family))
+        if unknown := sorted(set(self.kinds) - set(self.pipeline.parameters)):
+            raise ValueError(
+                said(
+                    "kinds: {class_name} does not serve {kinds}",
+                    class_name=self.pipeline.class_name,
+                    kinds=unknown,
+                )
+            )
+        for name in self.defaults:
+            own = self.defaults[name] if name in self.kinds else {name: None}
+            kinds = (name,) if name in self.kinds else self.kinds
+            for field in own:
+                if not any(self.accepts_field(kind, field) for kind in kinds):
+                    raise ValueError(
+                        said(
+                            "defaults: {class_name} has no parameter {name}",
+                            class_name=self.pipeline.class_name,
+                            name=field,
+                        )
+                    )
         return self
 
     def _check_defaults(self, kind: str) -> None:
@@ -222,15 +258,51 @@ class Model(BaseModel):
         """The family of the model."""
         return all_families()[self.family]
 
+    @property
+    def multiple_of(self) -> int:
+        """Width and height of generated pictures must be multiples of this, in pixels."""
+        return self.family_spec.multiple_of if self.pipeline is None else self.pipeline.multiple_of
+
+    @property
+    def frames_multiple_of(self) -> int:
+        """The number of frames of a video must be a multiple of this, and one more."""
+        return 1 if self.pipeline is None else self.pipeline.frames_multiple_of
+
+    def accepts_field(self, kind: str, field: str) -> bool:
+        """Return whether a request of a kind may set a field for this model.
+
+        Args:
+            kind: Name of the kind.
+            field: Name of a field of its requests.
+        """
+        request = all_kinds()[kind].request_type
+        if field in request.SPECIAL and field not in self.accepts:
+            return False
+        is_described = self.pipeline is not None and field in request.model_parameters()
+        return not is_described or field in self._described_parameters(kind)
+
+    def required_fields(self, kind: str) -> tuple[tuple[str, ...], ...]:
+        """Return groups of fields; a request of a kind must set at least one field of each group."""
+        own = self.pipeline.required.get(kind, ()) if self.pipeline is not None else ()
+        return (*self.family_spec.requires, *((name,) for name in own))
+
     def defaults_of(self, kind: str) -> dict[str, Any]:
         """Return the default values for requests of a kind."""
         fields = all_kinds()[kind].request_type.model_fields
+        described = {} if self.pipeline is None else {kind: self.pipeline.defaults_of(kind)}
+        sources = (self.family_spec.defaults, described, self.defaults)
         found: dict[str, Any] = {}
-        for given in (self.family_spec.defaults, self.defaults):
+        for given in sources:
             found |= {name: value for name, value in given.items() if name in fields}
-        for given in (self.family_spec.defaults, self.defaults):
+        for given in sources:
             found |= given.get(kind, {})
-        return found
+        if self.pipeline is not None:
+            # A default for several kinds is left out for those whose pipeline lacks the parameter.
+            found = {name: value for name, value in found.items() if self.accepts_field(kind, name)}
+        return {name: value for name, value in found.items() if name in fields}
+
+    def _described_parameters(self, kind: str) -> tuple[str, ...]:
+        return () if self.pipeline is None else self.pipeline.parameters.get(kind, ())
 
 
 class AddOn(BaseModel):
@@ -247,6 +319,23 @@ class AddOn(BaseModel):
     )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     dtype: Dtype = "auto"
+
+
+def _described(pipeline: Any) -> dict[str, Any]:
+    """Return kinds, special fields and schedulers of a model by the description of its pipeline."""
+    try:
+        found = PipelineDescription.model_validate(pipeline)
+    except ValidationError:
+        # The field itself reports what is wrong. Without a description, the model serves nothing yet.
+        return {}
+    kinds = [kind for kind in all_kinds() if kind in found.parameters]
+    special = {
+        name
+        for kind in kinds
+        for name in found.parameters[kind]
+        if name in all_kinds()[kind].request_type.SPECIAL
+    }
+    return {"kinds": tuple(kinds), "accepts": tuple(sorted(special)), "schedulers": found.schedulers}
 
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:

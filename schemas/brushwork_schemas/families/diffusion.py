@@ -149,4 +149,13 @@ FAMILIES = (
         multiple_of=16,
         schedulers=_OF_GIVEN_SIGMAS,
     ),
+    # Every other pipeline of diffusers. What one can do is described in the catalogue entry of each model.
+    Family(
+        name="diffusers",
+        library="diffusers",
+        loader="brushwork_workers.families.diffusion.loading:load",
+        classes=("*Pipeline",),
+        kinds=(*GENERATION, "image-editing", "image-upscaling", "text-to-video", "image-to-video"),
+        is_described=True,
+    ),
 )

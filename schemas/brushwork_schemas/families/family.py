@@ -27,6 +27,8 @@ class Family:
         requires: Groups of request fields; a request must set at least one field of each group.
         schedulers: diffusers scheduler classes that a request may choose.
         needs: Packages that its models need in addition to the extra `workers`.
+        is_described: Whether a catalogue entry describes the pipeline of its model (`Model.pipeline`). Kinds,
+            parameters, sizes and defaults then come from this description.
     """
 
     name: str
@@ -40,3 +42,4 @@ class Family:
     requires: tuple[tuple[str, ...], ...] = ()
     schedulers: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    is_described: bool = False

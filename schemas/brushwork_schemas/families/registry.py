@@ -34,11 +34,16 @@ def _check(family: Family) -> None:
 def family_of(class_name: str) -> Family | None:
     """Return the family whose checkpoints name this class, or None.
 
+    A family that names the class itself comes before those that name its last letters; of these, the one that
+    names more of them comes first.
+
     Args:
         class_name: Class name in `model_index.json` or `config.json`, such as `FluxPipeline`.
     """
-    for family in all_families().values():
-        for known in family.classes:
-            if class_name == known or (known[0] == "*" and class_name.endswith(known[1:])):
-                return family
-    return None
+    fitting = [
+        (known[0] != "*", len(known), family)
+        for family in all_families().values()
+        for known in family.classes
+        if class_name == known or (known[0] == "*" and class_name.endswith(known[1:]))
+    ]
+    return max(fitting, key=lambda each: each[:2])[2] if fitting else None

@@ -4,6 +4,7 @@ Names and meanings of fields are those of diffusers and transformers. `admission
 are None from the model's defaults before the job is written, so a stored request is complete.
 """
 
+from functools import cache
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -64,6 +65,16 @@ class Request(BaseModel):
         "gives the same pixels, and the same bytes but for a signature. Batches change results by rounding, "
         "a few millionths of the range.",
     )
+
+    @classmethod
+    @cache
+    def model_parameters(cls) -> frozenset[str]:
+        """Return the optional fields that become arguments of the model. A pipeline may lack any of them.
+
+        The seed is not one of them: a job whose pipeline takes no generator is seeded by the worker.
+        """
+        own = cls.model_fields.keys() - NewPictureRequest.model_fields.keys() - {"seed"}
+        return frozenset(name for name in own if not cls.model_fields[name].is_required())
 
     @property
     def summary(self) -> str:

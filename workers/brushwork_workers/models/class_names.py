@@ -105,7 +105,9 @@ def check_family(listing: Listing, family: Family) -> None:
     known_family = family_of(found_class or "")
     if known_family is None or not _has_class(family.library, str(found_class)):
         raise _unknown_class(file, str(found_class))
-    if known_family.name != family.name:
+    # A described model of any pipeline class: the generic family serves the classes of the others, too.
+    is_any = family.is_described and file == PIPELINE
+    if known_family.name != family.name and not is_any:
         raise UnknownModelClass(
             said(
                 "{file} names {found_class}, a class of the family {known_family}, not of {family}.",
@@ -171,13 +173,23 @@ def refuse_remote_code(listing: Listing, name: str) -> None:
             raise _remote_code(name, f"{word} is {asked}")
 
 
-def _has_class(library: str, found_class: str) -> bool:
-    # `hasattr`, because deprecated names are not in `dir`, but can be used.
+def component_class(library: str, found_class: str) -> Any:
+    """Return the class of a component; None if the library has no such class.
+
+    Args:
+        library: As `model_index.json` names it: diffusers, transformers, or a subpackage of
+            `diffusers.pipelines`, such as stable_diffusion.
+        found_class: Name of the class.
+    """
+    # `getattr`, because deprecated names are not in `dir`, but can be used.
     if library in _LIBRARIES:
-        return hasattr(import_module(library), found_class)
-    # In model_index.json the library may be a subpackage of diffusers.pipelines, such as stable_diffusion.
+        return getattr(import_module(library), found_class, None)
     pipelines = import_module("diffusers.pipelines")
-    return library in dir(pipelines) and hasattr(getattr(pipelines, library), found_class)
+    return getattr(getattr(pipelines, library), found_class, None) if library in dir(pipelines) else None
+
+
+def _has_class(library: str, found_class: str) -> bool:
+    return component_class(library, found_class) is not None
 
 
 def _remote_code(file: str, what: str) -> RemoteCode:

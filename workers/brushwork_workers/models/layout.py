@@ -1,6 +1,7 @@
 """The files that loading a model reads, by its family. These files are downloaded and verified."""
 
 from posixpath import basename, dirname, join
+from typing import Any
 
 from brushwork_core.files.model_folders import Entry
 from brushwork_schemas.catalogue import AddOn
@@ -14,6 +15,7 @@ from brushwork_workers.models.class_names import (
     check_class,
     check_family,
     check_timm,
+    component_class,
     components,
     is_timm,
     refuse_remote_code,
@@ -85,25 +87,28 @@ def _pipeline(listing: Listing, variant: str | None, *, with_safety_checker: boo
         if folder == _SAFETY and not with_safety_checker:
             continue
         found += _small_files(listing, folder)
-        if found_class.endswith("Scheduler"):
-            _require(listing, join(folder, "scheduler_config.json"))
-        elif not _is_module(found_class):
-            if not _small_files(listing, folder):
-                _require(listing, join(folder, _main_file_of(found_class)))
-        else:
+        own = component_class(library, found_class)
+        if _is_module(own):
             _require(listing, join(folder, CONFIG))
-            stem = "diffusion_pytorch_model" if library == "diffusers" else "model"
+            # Classes of diffusers have `config_name`, those of transformers have `config_class`.
+            stem = "diffusion_pytorch_model" if hasattr(own, "config_name") else "model"
             found += weight_files(listing, folder, stem, variant)
+        elif not _small_files(listing, folder):
+            _require(listing, join(folder, _main_file_of(own)))
     return found
 
 
-def _is_module(found_class: str) -> bool:
-    """Return whether a class has weights. All other classes preprocess inputs."""
-    return "Tokenizer" not in found_class and not found_class.endswith(("Processor", "FeatureExtractor"))
+def _is_module(component: Any) -> bool:
+    """Return whether a class has weights. All other classes schedule, guide or preprocess inputs."""
+    # By name, because torch is not imported here.
+    names = {each.__name__ for each in getattr(component, "__mro__", ())}
+    return "Module" in names
 
 
-def _main_file_of(found_class: str) -> str:
-    return "tokenizer_config.json" if "Tokenizer" in found_class else _PREPROCESSOR_CONFIGS[0]
+def _main_file_of(component: Any) -> str:
+    """Return the file that a component without weights is read from."""
+    own: str | None = getattr(component, "config_name", None)
+    return own or ("tokenizer_config.json" if "Tokenizer" in component.__name__ else _PREPROCESSOR_CONFIGS[0])
 
 
 def _small_files(listing: Listing, folder: str) -> list[str]:

@@ -80,7 +80,22 @@ def _entry(
 ) -> Recognised:
     family_name = family or _family(listing, entry_type)
     table = {"family": family_name, "source": source.model_dump(mode="json", exclude_defaults=True)}
+    known = all_families().get(family_name)
+    if entry_type == "model" and known is not None and known.is_described:
+        table["pipeline"] = described(listing)
     return _build(name, entry_type, table)
+
+
+def described(listing: Listing) -> dict[str, Any]:
+    """Return the description of the pipeline in a listing, as a table of a catalogue entry.
+
+    Raises:
+        UnknownModelClass: The pipeline cannot be served; the message says why.
+    """
+    # Imported here, because it loads diffusers.
+    from brushwork_workers.models.description.pipeline_description import describe
+
+    return describe(listing).model_dump(mode="json", exclude_defaults=True)
 
 
 def _build(name: str, entry_type: EntryType, table: dict[str, Any]) -> Recognised:

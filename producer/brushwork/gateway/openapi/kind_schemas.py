@@ -104,10 +104,10 @@ class KindSchemas:
         return properties
 
     def _narrow_special(self, properties: dict[str, Schema], kind: Kind, models: list[Model]) -> None:
-        known = {name for model in models for name in model.accepts}
         families = {model.family for model in models}
-        for name in kind.request_type.SPECIAL - known:
-            properties.pop(name, None)
+        for name in list(properties):
+            if not any(model.accepts_field(kind.name, name) for model in models):
+                properties.pop(name)
         fitting = {
             add_on_type: [
                 each.name

@@ -211,9 +211,9 @@ def _known_by(
 ) -> tuple[str, ...] | None:
     """Return the names of the models that accept a field; None if all do."""
     decisive = TOGETHER_WITH.get(name, name)
-    if decisive not in kind.request_type.SPECIAL:
+    accepting = [model for model in models if model.accepts_field(kind.name, decisive)]
+    if decisive not in kind.request_type.SPECIAL and len(accepting) == len(models):
         return None
-    accepting = [model for model in models if decisive in model.accepts]
     if decisive in ADD_ONS:
         fitted = {each.family for each in add_ons if each.type == ADD_ONS[decisive]}
         accepting = [model for model in accepting if model.family in fitted]

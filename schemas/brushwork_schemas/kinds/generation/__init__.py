@@ -180,7 +180,7 @@ def check_limits(request: GenerationRequest, model: "Model", catalogue: "Catalog
 
 def _check_side(name: str, side: int, model: "Model") -> None:
     _at_most(name, side, model.limits.max_side, model)
-    multiple = model.family_spec.multiple_of
+    multiple = model.multiple_of
     if side % multiple:
         raise InvalidRequest(
             said(
@@ -257,7 +257,9 @@ def _check_loras(request: GenerationRequest, model: "Model", catalogue: "Catalog
 def _check_controlnet(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
     if request.controlnet is not None:
         catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
-    if (request.controlnet is None) != (request.control_image is None):
+    # The pipeline of a described model may have a ControlNet of its own.
+    is_own = model.pipeline is not None and "controlnet" not in model.accepts
+    if not is_own and (request.controlnet is None) != (request.control_image is None):
         missing = "controlnet" if request.controlnet is None else "control_image"
         raise InvalidRequest(
             said("{field}: required, because controlnet and control_image are used together.", field=missing),

@@ -9,6 +9,11 @@ from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_workers.models.description.call_arguments import (
+    arguments_by_signature,
+    ignored_by_signature,
+)
+
 # The most prompt tokens of the timestep-distilled FLUX.1-schnell, from its model card; FLUX.1-dev takes 512.
 _DISTILLED_FLUX_TOKENS = 256
 # The most that the pipelines of Qwen-Image allow. By default they cut at half of it, without a word.
@@ -27,6 +32,10 @@ def arguments_of(request: GenerationRequest, family: str, pipeline: Any) -> dict
     Raises:
         InvalidRequest: The model does not support a field of the request.
     """
+    if family not in _GUIDANCE:
+        if request.clip_skip is not None:
+            check_clip_skip(request, pipeline)
+        return arguments_by_signature(request, pipeline)
     return {
         "prompt": request.prompt,
         "num_inference_steps": request.num_inference_steps,
@@ -48,7 +57,9 @@ def ignored_parameters(
     """
     scale, denoiser = request.guidance_scale or 0.0, _denoiser(pipeline)
     found: dict[str, str] = {}
-    if model.family == "flux" and not denoiser.config.guidance_embeds:
+    if model.pipeline is not None:
+        found |= ignored_by_signature(request, pipeline)
+    elif model.family == "flux" and not denoiser.config.guidance_embeds:
         if scale != (model.defaults_of(kind).get("guidance_scale") or 0.0):
             found["guidance_scale"] = "distilled"
     elif request.negative_prompt.strip():
@@ -73,8 +84,18 @@ def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, An
     arguments = {"guidance_scale": request.guidance_scale, "negative_prompt": negative_prompt}
     if request.clip_skip is None:
         return arguments
+    check_clip_skip(request, pipeline)
+    return {**arguments, "clip_skip": request.clip_skip}
+
+
+def check_clip_skip(request: GenerationRequest, pipeline: Any) -> None:
+    """Refuse to skip more layers than the text encoder has.
+
+    Raises:
+        InvalidRequest: It has no more layers.
+    """
     num_layers = pipeline.text_encoder.config.num_hidden_layers
-    if request.clip_skip >= num_layers:
+    if (request.clip_skip or 0) >= num_layers:
         raise InvalidRequest(
             said(
                 "clip_skip: cannot skip {clip_skip} layers, the text encoder of this model has {num_layers}.",
@@ -84,7 +105,6 @@ def _stable_diffusion(request: GenerationRequest, pipeline: Any) -> dict[str, An
             field="clip_skip",
             hint=said("Set clip_skip to less than {num_layers}.", num_layers=num_layers),
         )
-    return {**arguments, "clip_skip": request.clip_skip}
 
 
 def _flux(request: GenerationRequest, pipeline: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -17,15 +18,22 @@ class Forecast:
     from the step.
 
     Args:
-        scheduler: A scheduler of diffusers that no other job uses.
+        scheduler: A scheduler of diffusers that no other job uses; None if the pipeline has none.
 
     Attributes:
         latents: The prediction of the last step; None if there is none.
+        listener: Called after each step with its number, the number of all steps, and the latents.
     """
 
     def __init__(self, scheduler: Any) -> None:
         self._scheduler = scheduler
         self.latents: Tensor | None = None
+        self.listener: Callable[[int, int, Any], None] | None = None
+        self._num_done = 0
+        if scheduler is not None:
+            self._observe(scheduler)
+
+    def _observe(self, scheduler: Any) -> None:
         step = scheduler.step
 
         # Pipelines inspect the signature of `step`; `wraps` preserves it.
@@ -40,9 +48,16 @@ class Forecast:
             except Exception as error:
                 LOGGER.debug("No prediction of clean latents: %r", error)
                 self.latents = None
+            self._report(output)
             return output
 
         scheduler.step = observed_step
+
+    def _report(self, output: Any) -> None:
+        self._num_done += 1
+        if self.listener is not None:
+            latents = output[0] if isinstance(output, tuple) else getattr(output, "prev_sample", None)
+            self.listener(self._num_done - 1, max(self._num_done, len(self._scheduler.timesteps)), latents)
 
     def _clean_latents(self, model_output: Tensor, sample: Tensor, output: Any) -> Tensor | None:
         if not isinstance(output, tuple):

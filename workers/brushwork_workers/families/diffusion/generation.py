@@ -19,7 +19,7 @@ from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
-from brushwork_workers.families.diffusion.picture_size import stretched
+from brushwork_workers.families.diffusion.picture_size import resized, stretched
 from brushwork_workers.families.diffusion.pipelines import Pipelines
 from brushwork_workers.families.diffusion.prompt_tokens import (
     CHUNKED_FAMILIES,
@@ -32,6 +32,7 @@ from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.families.finite import is_plain
 from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.interface import JobContext
+from brushwork_workers.models.description.call_arguments import fitted_arguments, pictures_of
 
 LOGGER = logging.getLogger(__name__)
 
@@ -119,12 +120,15 @@ class Generation:
             without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
         )
         flags = getattr(output, "nsfw_content_detected", None)
-        if plain := _unexpectedly_plain(output.images, flags, prepared):
+        pictures = pictures_of(output)
+        # A pipeline that separates layers makes several pictures with one seed.
+        seeds = tuple(each for each in seeds for _ in range(len(pictures) // len(seeds)))
+        if plain := _unexpectedly_plain(pictures, flags, prepared):
             context.warn(result_warning("picture_constant", pictures=plain))
         return {
             "images": tuple(
                 context.save_picture(picture, seed=each)
-                for picture, each in zip(output.images, seeds, strict=True)
+                for picture, each in zip(pictures, seeds, strict=True)
             ),
             "seed": seed,
             "seeds": seeds,
@@ -144,12 +148,16 @@ class Generation:
         prepared = replace(prepared, adapters=self._loras.select(request.loras))
         for warning in self._loras.warnings(request.loras):
             context.warn(warning)
-        if request.controlnet is None or request.control_image is None:
+        if request.control_image is None:
             return prepared
-        controlnet = self._controlnets.named(request.controlnet)
-        picture, size = context.picture(request.control_image), (prepared.width or 0, prepared.height or 0)
+        picture = context.picture(request.control_image)
+        size = (prepared.width or picture.width, prepared.height or picture.height)
         for warning in stretched("control_image", picture.size, size):
             context.warn(warning)
+        if request.controlnet is None:
+            own = {"control_image": resized(picture, size)}
+            return replace(prepared, own={**prepared.own, **own})
+        controlnet = self._controlnets.named(request.controlnet)
         control = self._controlnets.arguments(request, prepared.kind, picture, size)
         return replace(prepared, controlnet=controlnet, own={**prepared.own, **control})
 
@@ -181,14 +189,17 @@ class Generation:
         if self.pipelines.family in CHUNKED_FAMILIES:
             count = number_of_chunks(pipeline, [request.prompt, arguments["negative_prompt"] or ""])
             arguments = chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments
-        output = pipeline(
-            **arguments,
-            **_accepted_arguments(pipeline, width=prepared.width, height=prepared.height),
-            # On the CPU, so that a seed gives the same random numbers on every device.
-            generator=[torch.Generator("cpu").manual_seed(each) for each in seeds],
-            **(reporter.arguments() if reporter else {}),
-            **prepared.own,
-        )
+        sizes = {"width": prepared.width, "height": prepared.height}
+        arguments |= _accepted_arguments(pipeline, **{name: side for name, side in sizes.items() if side})
+        arguments |= {**(reporter.arguments() if reporter else {}), **prepared.own}
+        # On the CPU, so that a seed gives the same random numbers on every device.
+        arguments["generator"] = [torch.Generator("cpu").manual_seed(each) for each in seeds]
+        if context is None:
+            # FLUX Kontext would enlarge the small picture of the first run to a megapixel.
+            arguments["_auto_resize"] = False
+        if self._model.pipeline is not None or context is None:
+            arguments = fitted_arguments(arguments, pipeline)
+        output = pipeline(**arguments)
         if skipping is not None and context is not None:
             skipping.report(context)
         return output
@@ -240,26 +251,37 @@ class _StepReporter:
         self._prepared = prepared
         self._pipeline = pipeline
         self._colours = colours
-        self._forecast = Forecast(pipeline.scheduler)
+        self._forecast = Forecast(pipeline.components.get("scheduler"))
 
     def arguments(self) -> dict[str, Callable[..., Any]]:
-        """Return the callback argument of the pipeline. PixArt supports only the older form."""
-        return _accepted_arguments(self._pipeline, callback_on_step_end=self._on_step_end) or {
-            "callback": self._on_step
-        }
+        """Return the callback argument of the pipeline; without one, the scheduler reports the steps.
+
+        PixArt supports only the older form.
+        """
+        newer, older = {"callback_on_step_end": self._on_step_end}, {"callback": self._on_step}
+        found = _accepted_arguments(self._pipeline, **newer) or _accepted_arguments(self._pipeline, **older)
+        if not found:
+            self._forecast.listener = self._on_scheduler_step
+        return found
+
+    def _on_scheduler_step(self, step: int, num_steps: int, latents: Any) -> None:
+        self._num_steps = num_steps
+        self._on_step(step, None, latents)
 
     def _on_step_end(
         self, pipeline: Any, step: int, timestep: object, tensors: dict[str, Any]
     ) -> dict[str, Any]:
-        self._on_step(step, timestep, tensors["latents"])
+        self._on_step(step, timestep, tensors.get("latents"))
         return {}
 
-    def _on_step(self, step: int, timestep: object, latents: torch.Tensor) -> None:
+    def _on_step(self, step: int, timestep: object, latents: torch.Tensor | None) -> None:
         # Some schedulers need more model calls than steps. The pipeline has their number.
         self._context.progress(step + 1, getattr(self._pipeline, "num_timesteps", self._num_steps))
         if self._colours is not None and self._context.wants_preview():
             predicted = self._forecast.latents
-            self._show(latents if predicted is None else predicted, self._colours)
+            shown = latents if predicted is None else predicted
+            if shown is not None:
+                self._show(shown, self._colours)
 
     def _show(self, latents: torch.Tensor, colours: LatentColours) -> None:
         try:

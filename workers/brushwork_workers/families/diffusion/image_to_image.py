@@ -7,7 +7,12 @@ from brushwork_schemas.kinds.generation.image_to_image import ImageToImageReques
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.picture_size import picture_size, size_warnings
+from brushwork_workers.families.diffusion.picture_size import (
+    picture_size,
+    resized,
+    size_warnings,
+    warm_up_fields,
+)
 from brushwork_workers.interface import JobContext
 
 KIND = "image-to-image"
@@ -28,10 +33,8 @@ class ImageToImage:
     def warm_up(self) -> None:
         """Run one step on a black picture of the default size."""
         fields = {
-            **self._model.defaults_of(KIND),
-            "prompt": "a picture",
+            **warm_up_fields(self._model, KIND),
             "image": "0" * 64,
-            "num_inference_steps": 2,
             "strength": 0.5,
         }
         request = ImageToImageRequest.model_validate(fields)
@@ -61,8 +64,3 @@ def copies(picture: Image.Image, request: ImageToImageRequest) -> list[Image.Ima
     result, and others fail. Only the first picture could then be reproduced from its seed.
     """
     return [picture] * request.num_images_per_prompt
-
-
-def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return the picture in the given width and height."""
-    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)

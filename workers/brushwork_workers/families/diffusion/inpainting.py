@@ -7,8 +7,14 @@ from brushwork_schemas.kinds.generation.inpainting import InpaintingRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.image_to_image import copies, resized
-from brushwork_workers.families.diffusion.picture_size import picture_size, size_warnings, stretched
+from brushwork_workers.families.diffusion.image_to_image import copies
+from brushwork_workers.families.diffusion.picture_size import (
+    picture_size,
+    resized,
+    size_warnings,
+    stretched,
+    warm_up_fields,
+)
 from brushwork_workers.interface import JobContext
 
 KIND = "inpainting"
@@ -29,11 +35,9 @@ class Inpainting:
     def warm_up(self) -> None:
         """Inpaint half of a black picture of the default size in one step."""
         fields = {
-            **self._model.defaults_of(KIND),
-            "prompt": "a picture",
+            **warm_up_fields(self._model, KIND),
             "image": "0" * 64,
             "mask_image": "0" * 64,
-            "num_inference_steps": 2,
             "strength": 0.5,
         }
         request = InpaintingRequest.model_validate(fields)

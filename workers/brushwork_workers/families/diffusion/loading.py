@@ -50,6 +50,8 @@ def _is_offloaded(spec: LoadSpec) -> bool:
 
 def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
     """Check that the denoiser supports the kinds of the catalogue entry."""
+    if spec.model.family_spec.is_described:
+        return
     unet = pipeline.components.get("unet")
     # The denoiser of an inpainting model also takes the mask and the latents of the unmasked part.
     is_inpainter = unet is not None and unet.config.in_channels > pipeline.vae.config.latent_channels

@@ -1,13 +1,17 @@
 """The size of the result of a job that starts from a picture."""
 
 import math
+from typing import Any
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
+from PIL import Image
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
+# The side of the picture of the first run, in multiples of what the pipeline requires.
+_WARM_UP_MULTIPLES = 8
 
 
 def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Model) -> tuple[int, int]:
@@ -30,10 +34,10 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     elif request.height:
         scale = request.height / height
     else:
-        scale = min(1.0, math.sqrt(_default_area(model) / (width * height)))
+        scale = min(1.0, math.sqrt((_default_area(model) or width * height) / (width * height)))
     longest = model.limits.max_side
     scale = min(scale, longest / width, longest / height)
-    multiple = model.family_spec.multiple_of
+    multiple = model.multiple_of
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
 
 
@@ -55,7 +59,7 @@ def size_warnings(
         return stretched("image", given, used)
     if request.width or request.height:
         return []
-    multiple = model.family_spec.multiple_of
+    multiple = model.multiple_of
     # Rounding takes away less than a multiple from each side, unless a side would be too small.
     if max(before - after for before, after in zip(given, used, strict=True)) < multiple:
         return [result_warning("size_rounded", "image", multiple=multiple, **sizes)]
@@ -77,12 +81,34 @@ def stretched(field: str, given: tuple[int, int], used: tuple[int, int]) -> list
     return [result_warning("image_stretched", field, **sizes)] if is_stretched else []
 
 
+def warm_up_fields(model: Model, kind: str) -> dict[str, Any]:
+    """Return the request fields for the first run of a model: its defaults, for few steps.
+
+    A described pipeline runs on a small picture: its default size may take minutes on a CPU.
+    """
+    fields = {**model.defaults_of(kind), "prompt": "a picture"}
+    if model.accepts_field(kind, "num_inference_steps"):
+        fields["num_inference_steps"] = 2
+    if model.pipeline is not None and model.accepts_field(kind, "width"):
+        side = _WARM_UP_MULTIPLES * model.multiple_of
+        fields |= {name: min(side, fields.get(name) or side) for name in ("width", "height")}
+    return fields
+
+
+def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return the picture in the given width and height."""
+    return picture if picture.size == size else picture.resize(size, Image.Resampling.LANCZOS)
+
+
 def written(size: tuple[int, int]) -> str:
     """Return width and height as text."""
     return f"{size[0]} x {size[1]}"
 
 
 def _default_area(model: Model) -> int:
+    """Return the pixels of a picture of the default size; 0 if the model has none."""
+    if model.pipeline is not None:
+        return (model.pipeline.width or 0) * (model.pipeline.height or 0)
     defaults = model.defaults_of("text-to-image")
     area: int = defaults["width"] * defaults["height"]
     return area

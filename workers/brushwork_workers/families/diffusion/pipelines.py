@@ -17,6 +17,7 @@ from brushwork_workers.families.diffusion.pipeline_copies.observation import Run
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
+from brushwork_workers.models.description.pipeline_kinds import classes_by_kind
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
 # control picture is the input picture are left out, because they take no separate control picture.
@@ -50,6 +51,8 @@ _CLASSES: dict[str, dict[str, tuple[str, str | None]]] = {
     "sana": {"text-to-image": ("SanaPipeline", "SanaControlNetPipeline")},
 }
 _T = TypeVar("_T")
+# Kinds that add noise to a picture.
+_BEGINS_WITH_PICTURE = ("image-to-image", "inpainting")
 _KNOWN_CELLS = KnownCellsInpaintPipeline.__name__
 
 
@@ -107,12 +110,14 @@ class Pipelines:
             InvalidRequest: diffusers has no such scheduler or pipeline, or the scheduler does not fit the
                 model or the kind.
         """
-        original = self._original(self._class_name(kind, controlnet is not None), controlnet)
+        original = self._original(self.class_name(kind, has_controlnet=controlnet is not None), controlnet)
         pipeline = self._copies.new(
             scheduler, pixels, original=original, adapters=adapters, checks=checks, seed=seed
         )
-        if kind != "text-to-image":
-            check_begins_with_picture(self.loaded.scheduler, pipeline.scheduler)
+        if kind in _BEGINS_WITH_PICTURE:
+            check_begins_with_picture(
+                self.loaded.components.get("scheduler"), pipeline.components.get("scheduler")
+            )
         return pipeline
 
     def observe(self, kind: str, run: Run) -> None:
@@ -130,7 +135,7 @@ class Pipelines:
         if self.family in _CLASSES and not self._copies.has_foreign_modules:
             run(0)
         else:
-            self._copies.observe(run, self._original(self._class_name(kind, False), None))
+            self._copies.observe(run, self._original(self.class_name(kind), None))
 
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a pipeline of one job. See `ModelExecutor.run`.
@@ -140,7 +145,12 @@ class Pipelines:
         """
         return self._model_executor.run(function)
 
-    def _class_name(self, kind: str, has_controlnet: bool) -> str:
+    def class_name(self, kind: str, *, has_controlnet: bool = False) -> str:
+        """Return the name of the class whose pipelines serve a kind.
+
+        Raises:
+            InvalidRequest: The kind has no pipelines with a ControlNet.
+        """
         plain, with_controlnet = self._classes(kind)
         if not has_controlnet:
             return plain
@@ -160,7 +170,9 @@ class Pipelines:
         is_stable_diffusion = self.family == "stable-diffusion" and kind == "inpainting"
         if is_stable_diffusion and inpaints_known_cells(getattr(self.loaded, "unet", None)):
             return _KNOWN_CELLS, None
-        return _CLASSES[self.family][kind]
+        if self.family in _CLASSES:
+            return _CLASSES[self.family][kind]
+        return classes_by_kind(type(self.loaded), frozenset(self.loaded.components))[kind].__name__, None
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""

@@ -6,6 +6,7 @@ from brushwork_schemas.catalogue import Model
 from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
+from brushwork_workers.families.diffusion.picture_size import warm_up_fields
 from brushwork_workers.interface import JobContext
 
 KIND = "text-to-image"
@@ -25,8 +26,7 @@ class TextToImage:
 
     def warm_up(self) -> None:
         """Generate one picture in two steps, with the default settings of the model."""
-        fields = {**self._model.defaults_of(KIND), "prompt": "a picture", "num_inference_steps": 2}
-        request = TextToImageRequest.model_validate(fields)
+        request = TextToImageRequest.model_validate(warm_up_fields(self._model, KIND))
         self._generation.warm_up(request, _prepared(request))
 
     def perform(self, request: TextToImageRequest, context: JobContext) -> dict[str, Any]:

@@ -1,0 +1,153 @@
+"""The sizes that a pipeline generates, asked of a pipeline without weights."""
+
+import inspect
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, TracebackType
+from typing import Any
+
+import torch
+from PIL import Image
+
+from brushwork_workers.models.description.call_signature import (
+    call_parameters,
+    control_argument,
+    denoiser_config,
+    picture_argument,
+)
+
+LOGGER = logging.getLogger(__name__)
+_SMALLEST, _LARGEST = 16, 4096
+_MULTIPLES = (8, 16, 32, 64, 128)
+_SCALES = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
+# A multiple of everything that pipelines ask for.
+_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a pipeline in pixels.
+
+    Args:
+        multiple_of: What width and height must be multiples of.
+        width: The default width; None if the pipeline decides.
+        height: The default height; None if the pipeline decides.
+        frames_multiple_of: The number of frames must be a multiple of this, and one more.
+    """
+
+    multiple_of: int
+    width: int | None
+    height: int | None
+    frames_multiple_of: int
+
+
+def sizes_of(pipeline: Any) -> Sizes:
+    """Return the sizes of a pipeline.
+
+    Args:
+        pipeline: A pipeline without weights; see `empty_pipeline`.
+    """
+    height, width = _asked(pipeline) or (None, None)
+    if height is None or width is None:
+        height, width = _of_components(pipeline)
+    multiple = _multiple_of(pipeline)
+    is_usable = all(
+        side and side % multiple == 0 and _SMALLEST <= side <= _LARGEST for side in (width, height)
+    )
+    shown = (width, height) if is_usable else (None, None)
+    return Sizes(multiple, *shown, frames_multiple_of=_frames_multiple_of(pipeline))
+
+
+def _frames_multiple_of(pipeline: Any) -> int:
+    """Return how many frames one latent of a video holds."""
+    autoencoder = getattr(pipeline, "vae", None)
+    config = getattr(autoencoder, "config", None)
+    halved = getattr(config, "temperal_downsample", None)
+    if isinstance(halved, list | tuple):
+        return int(2 ** sum(map(bool, halved)))
+    for owner in (config, autoencoder):
+        for name in ("temporal_compression_ratio", "scale_factor_temporal"):
+            if isinstance(ratio := getattr(owner, name, None), int):
+                return max(1, ratio)
+    return 1
+
+
+def _multiple_of(pipeline: Any) -> int:
+    least = math.lcm(8, *_scales(pipeline))
+    for multiple in dict.fromkeys((least, *(each for each in _MULTIPLES if each > least))):
+        side = _SIDE + multiple
+        if _asked(pipeline, height=side, width=side) in (None, (side, side)):
+            return multiple
+    return least
+
+
+def _scales(pipeline: Any) -> Iterator[int]:
+    patch = _side_of(getattr(denoiser_config(pipeline), "patch_size", 1) or 1)
+    for name in _SCALES:
+        if isinstance(scale := getattr(pipeline, name, None), int):
+            yield scale * patch
+    for value in list(vars(pipeline).values()):
+        config = getattr(value, "config", None)
+        if isinstance(scale := getattr(config, "vae_scale_factor", None), int):
+            yield scale
+    # Kandinsky rounds latents up, so that both halves of its decoder fit.
+    if isinstance(scale := getattr(pipeline, "movq_scale_factor", None), int):
+        yield scale**2
+
+
+def _of_components(pipeline: Any) -> tuple[int | None, int | None]:
+    scale = next((found for name in _SCALES if isinstance(found := getattr(pipeline, name, None), int)), 1)
+    side = getattr(denoiser_config(pipeline), "sample_size", None)
+    if isinstance(side, list | tuple) and len(side) == 2:
+        return side[0] * scale, side[1] * scale
+    return (side * scale, side * scale) if isinstance(side, int) else (None, None)
+
+
+def _asked(pipeline: Any, **size: int) -> tuple[int, int] | None:
+    """Call a pipeline until a component without weights stops it, and read the height and width it has set.
+
+    Args:
+        pipeline: The pipeline.
+        **size: Height and width to ask for; none for the default.
+
+    Returns:
+        Height and width; (0, 0) if the pipeline refuses them, None if it sets none.
+    """
+    known = call_parameters(type(pipeline))
+    black = Image.new("RGB", (_SIDE, _SIDE))
+    pictures = (picture_argument(type(pipeline)), control_argument(type(pipeline)))
+    arguments: dict[str, Any] = {name: black for name in pictures if name is not None}
+    arguments |= {name: value for name, value in size.items() if name in known}
+    for name, value in (("prompt", "a"), ("mask_image", black), ("use_resolution_binning", False)):
+        if name in known:
+            arguments[name] = value
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            pipeline(**arguments)
+    except ValueError as error:
+        if size and "divisible" in str(error):
+            return 0, 0
+        return _local_size(pipeline, error.__traceback__)
+    except Exception as error:
+        return _local_size(pipeline, error.__traceback__)
+    return None
+
+
+def _local_size(pipeline: Any, traceback: TracebackType | None) -> tuple[int, int] | None:
+    code: CodeType = inspect.unwrap(type(pipeline).__call__).__code__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is code:
+            found = traceback.tb_frame.f_locals
+            height, width = found.get("height"), found.get("width")
+            return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+        traceback = traceback.tb_next
+    return None
+
+
+def _side_of(patch: Any) -> int:
+    side = patch[-1] if isinstance(patch, list | tuple) else patch
+    return side if isinstance(side, int) and side > 0 else 1
