@@ -57,14 +57,16 @@ CLOZE = {
 }
 SHORT = {"max_sequence_length": 16, **sized()}
 CONTROL = {"control_image": picture(), **SHORT}
+UNCHANGED_SIZE = {"_auto_resize": False, "max_area": 32 * 32}
 START = {"image": picture(), "strength": 0.8}
 TRIALS = {
     "FluxKontextPipeline": Trial(
-        lambda: relative(FluxKontextPipeline), {"image": picture(), "_auto_resize": False, **SHORT}
+        lambda: relative(FluxKontextPipeline),
+        {"image": picture(), "_auto_resize": False, "max_area": 32 * 32, **SHORT},
     ),
     "FluxKontextInpaintPipeline": Trial(
         lambda: relative(FluxKontextInpaintPipeline),
-        {**START, "mask_image": mask(), "_auto_resize": False, **SHORT},
+        {**START, "mask_image": mask(), **UNCHANGED_SIZE, **SHORT},
     ),
     # The picture without its middle (16 channels), and the mask (2 x 2 x 4 of a latent).
     "FluxFillPipeline": Trial(

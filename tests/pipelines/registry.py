@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tests.pipelines import (
     cascade,
+    chat_transformers,
     flux,
     kandinsky,
     picture_transformers,
@@ -15,6 +16,7 @@ from tests.pipelines.trial import Trial
 
 TRIALS: Mapping[str, Trial] = {
     **cascade.TRIALS,
+    **chat_transformers.TRIALS,
     **flux.TRIALS,
     **kandinsky.TRIALS,
     **picture_transformers.TRIALS,

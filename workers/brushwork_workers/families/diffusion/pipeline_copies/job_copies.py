@@ -138,6 +138,8 @@ class PipelineCopies:
     def _parts_of(self, original: Any) -> SharedParts:
         if id(original) not in self._parts:
             parts = SharedParts.of(original)
+            for inner in parts.pipelines:
+                inner.set_progress_bar_config(disable=True)
             for module in parts.modules.values():
                 if id(module) not in self._dtype_copies:
                     self._dtype_copies[id(module)] = DtypeCopies(module)
