@@ -16,7 +16,7 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.families.diffusion.pipeline_copies.observation import distance
+from brushwork_workers.families.diffusion.pipeline_copies.output_distance import distance
 
 from tests.pipelines.trial import Trial
 from tests.stops import Going

@@ -162,9 +162,10 @@ class PipelineCopies:
 
     def _executor(self, draws: OwnDraws | None, checks: RunChecks | None) -> ModelExecutor:
         executor = self._model_executor if checks is None else checks.executor(self._model_executor)
-        if draws is None:
+        isolation = self._isolation
+        if draws is None and not isolation.dependent:
             return executor
-        return RunExecutor(executor, draws, self._isolation.drawing, self._isolation.watch)
+        return RunExecutor(executor, draws, isolation.drawing, isolation.dependent, isolation.watch)
 
 
 class _Copy:
