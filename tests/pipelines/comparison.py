@@ -62,7 +62,7 @@ def compare(trial: Trial, folder: Path, num_jobs: int = NUM_JOBS) -> Comparison:
     batcher = Batcher(64, 10**9, lambda ran: sizes.append(len(ran.batch.calls)), is_cooperative=True)
     try:
         copies = PipelineCopies(pipeline, batcher, CallOptions("tiny"))
-        copies.observe(lambda seed: _call(trial, copies.new(seed=seed), 0, seed))
+        copies.observe(lambda seed: _call(trial, copies.new(seed=seed), seed, seed))
         made = _together(trial, copies, batcher, num_jobs)
     finally:
         batcher.close()
