@@ -1,8 +1,12 @@
-"""What each mark of a picture costs: `python -m benchmarks.provenance [--repeats 20] [--sides 64 512 1024]`.
+"""What each mark of a picture costs, and what it costs many jobs at once.
 
-Milliseconds are processor time of the whole way of `PictureWriter.write`; of all repeats the least, for other
-programs only add to it. The forms of a picture are written in turns. Bytes are those of the whole file. The
-picture is a photograph. `--repeats 3 --sides 64` is the quick form.
+    python -m benchmarks.provenance [--repeats 20] [--sides 64 512 1024] [--rounds 5] [--jobs 64]
+
+First the labels. Milliseconds are processor time of the whole way of `PictureWriter.write`; of all repeats
+the least, for other programs only add to it. The forms of a picture are written in turns. Bytes are those of
+the whole file. The picture is a photograph. Then what is recorded for the search of copies, signatures (see
+benchmarks/signing.py), and so many jobs at once without marks, with a signature, and with every mark.
+`--repeats 3 --sides 64 --rounds 0` is the quick form.
 """
 
 import argparse
@@ -11,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from brushwork_core.provenance.appearance.fingerprint import Fingerprint
 from brushwork_core.provenance.facts import DigitalSource, PictureFacts
 from brushwork_core.provenance.marks.encoding import FileForm
 from brushwork_core.provenance.marks.pixels import pixels_sha256
@@ -19,6 +24,8 @@ from brushwork_core.settings.mark_settings import MarkSettings
 from brushwork_schemas.kinds.request import OutputFormat
 from PIL import Image
 from skimage import data
+
+from benchmarks.signing import least_ms, print_jobs, print_signatures
 
 FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 PARAMETERS = {
@@ -88,14 +95,21 @@ def measured(picture: Image.Image, file_format: OutputFormat, repeats: int) -> d
     return {name: (min(spent), sizes[name]) for name, spent in times.items()}
 
 
-def hashing_ms(picture: Image.Image, repeats: int) -> float:
-    """Return the milliseconds that the name of the pixels takes."""
-    times = []
-    for _ in range(repeats):
-        began = time.process_time()
-        pixels_sha256(picture)
-        times.append((time.process_time() - began) * 1000)
-    return min(times)
+def print_marks(side: int, repeats: int) -> None:
+    """Print the cost of the labels of a picture, in each format."""
+    picture = Image.fromarray(data.astronaut()).resize((side, side))
+    print("\n| picture | format | mark | ms | more ms | bytes | more bytes |")
+    print("|---|---|---|---|---|---|---|")
+    for name, act in (("name of the pixels", pixels_sha256), ("print for the search", Fingerprint.of)):
+        spent = least_ms(lambda: act(picture), repeats)  # noqa: B023
+        print(f"| {side} x {side} | all | {name} | {spent:.2f} | | | |")
+    for file_format in FORMATS:
+        found = measured(picture, file_format, repeats)
+        for form in forms(file_format):
+            ms, size = found[form.name]
+            less_ms, less_size = found.get(form.less, (ms, size))
+            more = f"{ms - less_ms:+.2f} | {size} | {size - less_size:+d}" if form.less else f"| {size} |"
+            print(f"| {side} x {side} | {file_format} | {form.name} | {ms:.2f} | {more} |")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,21 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--sides", type=int, nargs="+", default=(64, 512, 1024))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=64)
     chosen = parser.parse_args(arguments)
-    photograph = Image.fromarray(data.astronaut())
-    print("| picture | format | mark | ms | more ms | bytes | more bytes |")
-    print("|---|---|---|---|---|---|---|")
     for side in chosen.sides:
-        picture = photograph.resize((side, side))
-        spent = hashing_ms(picture, chosen.repeats)
-        print(f"| {side} x {side} | all | name of the pixels | {spent:.2f} | | | |")
-        for file_format in FORMATS:
-            found = measured(picture, file_format, chosen.repeats)
-            for form in forms(file_format):
-                ms, size = found[form.name]
-                less_ms, less_size = found.get(form.less, (ms, size))
-                more = f"{ms - less_ms:+.2f} | {size} | {size - less_size:+d}" if form.less else f"| {size} |"
-                print(f"| {side} x {side} | {file_format} | {form.name} | {ms:.2f} | {more} |")
+        print_marks(side, chosen.repeats)
+        print_signatures(side, chosen.repeats)
+    if chosen.rounds:
+        print_jobs(chosen.rounds, chosen.jobs)
 
 
 if __name__ == "__main__":

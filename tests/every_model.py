@@ -9,8 +9,10 @@ from tests.checkpoints import (
     captioners,
     classifiers,
     controlnets,
+    editors,
     generators,
     lora,
+    preprocessors,
     segmenters,
     swin2sr,
     upscaler,
@@ -61,6 +63,10 @@ SEGMENTERS: Saved = {
             weights_backbone=None,
         ),
     ),
+}
+PREPROCESSORS: Saved = {
+    "depth-anything": ("depth-estimator", preprocessors.save_depth_anything),
+    "vitpose": ("pose-estimator", preprocessors.save_vitpose),
 }
 ADAPTERS = ("pixel", "ink.v2")
 _ENTRY = """
@@ -115,6 +121,8 @@ def save_every_model(folder: Path) -> Path:
         generators.save_all(folder / "generators"),
         _painters(folder / "painters"),
         _upscalers(folder / "upscalers"),
+        editors.save_all(folder / "editors"),
+        _saved(folder / "preprocessors", PREPROCESSORS),
     ]
     file = folder / "catalogue.toml"
     file.write_text("".join(entries))

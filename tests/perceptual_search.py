@@ -1,10 +1,14 @@
 """How surely a copy of a picture leads back to its job, among crops of scikit-image's photographs.
 
-    python -m tests.perceptual_search [--pictures 10000 | --pocket 1000] [--database URL]
+    python -m tests.perceptual_search [--pictures 10000 | --pocket 1000 | --labelled 10000 | --timed 100000]
+        [--database URL]
 
 Each photograph is cut in two. Crops of one half are the pictures of jobs; crops of the other half are
 pictures that no job has made. So no picture of the second kind shows a place that one of the first kind
 shows. Only photographs that the package carries are used, and of the stereo pair only one.
+
+With `--labelled`, pictures and copies have a visible label; for comparison, what is recorded is without it.
+With `--timed`, so many crops are recorded, and some searches among them are timed.
 
 A crop is found if the nearest match is its own job. Crops of jobs overlap: the match of a neighbour counts as
 missed.
@@ -16,6 +20,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +32,12 @@ from brushwork_core.database.tables import JOBS
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
 from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_core.provenance.appearance.print_search import PrintSearch
+from brushwork_core.provenance.visible_label import VisibleLabel, with_label
+from brushwork_core.settings.mark_settings import MarkSettings
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.artifact.provenance_report import Match
 from PIL import Image
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from recipes.pocket.scenes.grammar import sample_full
 from recipes.pocket.scenes.staging import NARROW, stage
@@ -160,6 +167,51 @@ def look_for(search: PrintSearch, pictures: Iterator[Picture], *, are_known: boo
     return Found(own, other, nothing, 1000 * spent / max(1, own + other + nothing))
 
 
+def labelled(picture: Picture) -> Picture:
+    """A picture with the visible label of the default settings."""
+    return with_label(picture, VisibleLabel(MarkSettings().visible_label_text)).picture
+
+
+def measure_labelled(database: Database, number: int, change: Change, *, is_recorded: bool) -> Found:
+    """Record `number` crops, and search for copies that have a visible label.
+
+    Args:
+        database: An empty database.
+        number: Number of crops.
+        change: Makes the copies.
+        is_recorded: Whether what is recorded has the label, too.
+    """
+    mine, _ = zip(*map(halves, photographs()), strict=True)
+    pictures = crops(mine, number, seed=1)
+    record(database, map(labelled, pictures) if is_recorded else pictures)
+    copies = (change(labelled(each)) for each in crops(mine, number, seed=1))
+    return look_for(PrintSearch(database), copies)
+
+
+def times_of(
+    database: Database, number: int, change: Change, searches: int = 500
+) -> Iterator[tuple[str, str]]:
+    """Record `number` crops, and yield how long searches for copies and for other pictures take."""
+    mine, others = zip(*map(halves, photographs()), strict=True)
+    record(database, crops(mine, number, seed=1))
+    with database.writing() as connection:
+        connection.execute(text("ANALYZE"))
+    search = PrintSearch(database)
+    for name, pictures in (
+        ("copies", crops(mine, searches, seed=1)),
+        ("others", crops(others, searches, seed=2)),
+    ):
+        spent = []
+        for picture in map(change, pictures):
+            seen = SearchedPicture("f" * 64, Fingerprint.of(picture))
+            began = time.perf_counter()
+            search.find(seen, "")
+            spent.append(1000 * (time.perf_counter() - began))
+        spent.sort()
+        half, most = spent[len(spent) // 2], spent[int(len(spent) * 0.95)]
+        yield name, f"p50 {half:.1f} ms, p95 {most:.1f} ms, longest {spent[-1]:.1f} ms"
+
+
 def measure(database: Database, number: int, changes: dict[str, Change]) -> dict[str, Found]:
     """Record `number` crops, and search for their copies and for as many crops of other places."""
     mine, others = zip(*map(halves, photographs()), strict=True)
@@ -194,20 +246,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--pocket", type=int, default=0, help="so many pocket pictures, instead of crops")
+    parser.add_argument("--labelled", type=int, default=0, help="so many crops with a visible label")
+    parser.add_argument("--timed", type=int, default=0, help="record so many crops, and time searches")
     parser.add_argument(
         "--database", help="URL of an empty database; by default SQLite in a folder of its own"
     )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        database = Database(given.database or f"sqlite:///{folder}/ledger.sqlite", "measurement")
-        database.migrate()
-        if given.pocket:
-            measured = measure_pocket(database, given.pocket, next(iter(CHANGES.values())))
-        else:
-            measured = measure(database, given.pictures, CHANGES)
-        for name, found in measured.items():
-            print(found.line(name))
-        database.close()
+        url = given.database or f"sqlite:///{folder}/ledger.sqlite"
+        change = next(iter(CHANGES.values()))
+        with opened(url) as database:
+            if given.timed:
+                for name, told in times_of(database, given.timed, change):
+                    print(f"{given.timed} recorded, {name}: {told}")
+                return
+            if given.labelled:
+                found = measure_labelled(database, given.labelled, change, is_recorded=True)
+                print(found.line("recorded with the label"))
+                with opened(f"sqlite:///{folder}/without.sqlite") as other:
+                    found = measure_labelled(other, given.labelled, change, is_recorded=False)
+                print(found.line("recorded without it"))
+                return
+            measured = (
+                measure_pocket(database, given.pocket, change)
+                if given.pocket
+                else measure(database, given.pictures, CHANGES)
+            )
+            for name, found in measured.items():
+                print(found.line(name))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = Database(url, "measurement")
+    database.migrate()
+    yield database
+    database.close()
 
 
 if __name__ == "__main__":

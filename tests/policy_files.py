@@ -16,6 +16,8 @@ patterns = ['kn(i|1)fe+s?']
 reason = "Weapons are not allowed here."
 """
 
+ACTIONS = ("flag", "blur", "hold", "refuse")
+
 
 def written(folder: Path, text: str = WORDS) -> Path:
     """A file of policies."""
@@ -48,7 +50,7 @@ def policies_of(policy: Policy, *, name: str = "scripted", **table: object) -> P
 
 
 def stars(folder: Path) -> Path:
-    """Policies of the tenants `stars-hold`, `stars-refuse`, ...: each does so with pictures of a star."""
+    """Policies of the tenants `stars-hold`, `words-hold`, ...: each does so with a star, or a word."""
     tables = [
         f"""
 [policies.{action}]
@@ -59,8 +61,15 @@ action = "{action}"
 reason = "It shows a star."
 tenants = ["stars-{action}"]
 kinds = ["text-to-image"]
+
+[policies.words-{action}]
+type = "words"
+words = ["purple"]
+action = "{action}"
+reason = "It names a colour."
+tenants = ["words-{action}"]
 """
-        for action in ("flag", "blur", "hold", "refuse")
+        for action in ACTIONS
     ]
     words = """
 [policies.words]

@@ -160,9 +160,9 @@ SUBMIT_TEXT = """Submit one job. When this returns, the job is stored, even if R
                 that they do not know, such as one of a plug-in: write `UntypedKind("my-kind")` for it.
             **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
                 `deadline_s`, `idempotency_key`, `webhook_url` and others. A picture (`image`, `mask_image`,
-                `control_image`) may be a path, bytes, an open file, a PIL image, a NumPy array, an artifact
-                of another job, or a URL. A `dataset` may be the path of an archive or folder, bytes, an open
-                file, or an artifact.
+                `control_image`, each of `images`) may be a path, bytes, an open file, a PIL image, a NumPy
+                array, an artifact of another job, or a URL. A `dataset` may be the path of an archive or
+                folder, bytes, an open file, or an artifact.
 
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage, InvalidDataset: The request is wrong; the
@@ -230,7 +230,7 @@ def _parameters() -> str:
     used: dict[str, type[BaseModel]] = {}
     classes, everything = [], dict[str, list[str]]()
     for kind in _own_kinds():
-        fields = _fields(kind.request_type, kind.files, used)
+        fields = _fields(kind.request_type, kind.files, used, lists=kind.file_lists)
         for name, source in fields.items():
             everything.setdefault(name, []).append(source)
         required = [name for name, known in kind.request_type.model_fields.items() if known.is_required()]
@@ -269,11 +269,19 @@ def _items(used: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_lines(shown)}\n\n"
 
 
-def _fields(model: type[BaseModel], files: Mapping[str, str], used: dict[str, Any]) -> Fields:
+def _fields(
+    model: type[BaseModel],
+    files: Mapping[str, str],
+    used: dict[str, Any],
+    *,
+    lists: Mapping[str, str] | None = None,
+) -> Fields:
     found = {}
     for name, known in model.model_fields.items():
-        if name in files:
-            source = "DatasetFile" if files[name] == ARCHIVE else "PictureFile"
+        if name in {**files, **(lists or {})}:
+            source = "DatasetFile" if files.get(name) == ARCHIVE else "PictureFile"
+            # One picture counts as a list of one.
+            source = f"{source} | Sequence[{source}]" if name not in files else source
             found[name] = source if known.is_required() else _optional(source)
         else:
             found[name] = _source(known.annotation, used)

@@ -127,7 +127,8 @@ def _mended(kind: Kind, parameters: Mapping[str, Any], wrong: Collection[str]) -
     fields = kind.request_type.model_fields
     right = {name: value for name, value in parameters.items() if name in fields and name not in wrong}
     required = [name for name in fields if fields[name].is_required() and name not in right]
-    given = {name: ANY_SHA256 if name in kind.files else kind.example.get(name) for name in required}
+    stand_ins = {**dict.fromkeys(kind.files, ANY_SHA256), **dict.fromkeys(kind.file_lists, (ANY_SHA256,))}
+    given = {name: stand_ins.get(name, kind.example.get(name)) for name in required}
     try:
         with _own_function(kind, "request_type"):
             return kind.request_type.model_validate({**right, **given})

@@ -80,6 +80,10 @@ def _disk(free: str) -> dict[str, str]:
     )
 
 
+def _expiry(values: str, process: str = "w@h", where: str = GATEWAY) -> dict[str, str]:
+    return _gauge("brushwork_certificate_expiry_timestamp_seconds", values, f'process="{process}"', where)
+
+
 def _version(version: str, values: str = "1x800") -> dict[str, str]:
     return _gauge("brushwork_build_info", values, f'version="{version}",role="worker",process="w{version}"')
 
@@ -183,6 +187,16 @@ CASES = (
         None,
     ),
     Case("BrushworkWebhooksDead", _gauge("brushwork_webhook_dead_events", "0x10 1x400"), 8, 4),
+    # Seconds since the beginning: after 15 minutes; of two gateways, which tell of the same worker.
+    Case("BrushworkCertificateUnusable", _expiry("900x400") | _expiry("900x400", where=SECOND), 21, 18),
+    # A file is missing.
+    Case("BrushworkCertificateUnusable", _expiry("9e6x10 0x400") | _expiry("9e6x400", "v@h"), 12, 8),
+    Case("BrushworkCertificateUnusable", _expiry("9e6x10 0x4 9e6x400"), None),
+    # 30 days and 20 minutes.
+    Case("BrushworkCertificateExpires", _expiry("2593200x400") | _expiry("9e6x400", "v@h"), 31, 28),
+    Case("BrushworkCertificateExpires", _expiry("9e6x400"), None),
+    # That is the other alert.
+    Case("BrushworkCertificateExpires", _expiry("0x400"), None),
     Case("BrushworkDiskNearlyFull", _disk("5e10x10 5e9x400"), 12, 8),
     Case("BrushworkDiskNearlyFull", _disk("2e10x400"), None),
     Case("BrushworkTablesDiffer", _gauge("brushwork_tables_match", "1x10 0x400", 'process="g"'), 40, 30),

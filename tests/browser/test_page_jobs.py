@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PATIENCE_MS
@@ -106,6 +107,59 @@ def test_a_mask_is_painted_over_the_picture(visit: Visit, circle: Path) -> None:
     shown.evaluate("image => image.decode()")
     share = shown.evaluate(WHITE)
     assert 0.05 < share < 0.5, "a stroke across the middle"
+
+
+def test_a_picture_is_edited_and_what_was_made_is_edited_again(
+    visit: Visit, circle: Path, tmp_path: Path
+) -> None:
+    blue = tmp_path / "blue.png"
+    Image.new("RGB", (64, 64), "blue").save(blue)
+    page = visit("/?kind=image-editing")
+    chosen = page.get_by_label("Pictures to edit", exact=True)
+    # Chosen one after the other.
+    chosen.set_input_files(circle)
+    chosen.set_input_files(blue)
+    kept = page.locator(".shape-files .kept li")
+    expect(kept).to_have_count(2)
+    expect(kept.locator("span")).to_have_text(["1", "2"])
+    page.get_by_label("Instruction", exact=True).fill("make it blue")
+    page.get_by_role("button", name="Submit").click()
+    # The pocket model takes one picture. Both are kept, and one of them is unticked.
+    expect(page.locator(".problem")).to_contain_text("2 pictures exceed the limit of pocket-editor, 1")
+    page.locator("[name=images_sha256]").nth(1).uncheck()
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#state")).to_contain_text("Done")
+    is_loaded(page, "figure img")
+    expect(page.locator("figure")).to_have_count(2)
+    expect(page.locator("figcaption").nth(1)).to_have_text("Input")
+    page.get_by_role("button", name="Edit it").click()
+    expect(page.locator("[name=images_sha256]")).to_have_count(1)
+    page.get_by_label("Instruction", exact=True).fill("move it to the left")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#state")).to_contain_text("Done")
+
+
+def test_a_chosen_picture_can_be_removed_again(visit: Visit, circle: Path) -> None:
+    page = visit("/?kind=image-editing")
+    chosen = page.get_by_label("Pictures to edit", exact=True)
+    chosen.set_input_files([circle, circle])
+    expect(page.locator(".shape-files .kept li")).to_have_count(2)
+    page.get_by_role("button", name="Remove picture 2").click()
+    expect(page.locator(".shape-files .kept li")).to_have_count(1)
+    assert chosen.evaluate("input => input.files.length") == 1
+
+
+def test_edges_become_a_control_picture(visit: Visit, circle: Path) -> None:
+    page = visit("/?kind=image-preprocessing")
+    page.get_by_label("Picture", exact=True).set_input_files(circle)
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url(re.compile("/jobs/"))
+    expect(page.locator("#state")).to_contain_text("Done")
+    is_loaded(page, "figure img")
+    share = page.locator("figure img").first.evaluate(WHITE)
+    assert 0.01 < share < 0.2, "a thin circle"
 
 
 def test_a_classifier_is_trained_and_used(visit: Visit, shapes: Path, circle: Path) -> None:

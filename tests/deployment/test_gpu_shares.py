@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from brushwork_workers.device.selection import model_budget
 
 from tests.deployment.compose_file import Service, example_values, printed_services, write_env_file
+from tests.stand_in_accelerator import StandInAccelerator
 
 GPU_BYTES = 80 * 2**30
 ALL_MODELS = 0.7
@@ -19,10 +19,7 @@ PASSWORDS = {name: "own" for name, value in example_values().items() if value ==
 @pytest.fixture(autouse=True)
 def _one_gpu_in_each_container(monkeypatch: pytest.MonkeyPatch) -> None:
     # A container sees the GPUs that its service reserves, and each service reserves one.
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(
-        torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=GPU_BYTES)
-    )
+    StandInAccelerator("cuda", count=1, total_bytes=GPU_BYTES).install(monkeypatch)
 
 
 def _planned(services: Mapping[str, Service], profiles: set[str]) -> dict[str, float]:

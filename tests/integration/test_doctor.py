@@ -39,9 +39,9 @@ GPU = {
     "built_for": "13",
     "gpus": ["H100"],
     "memory": [[1, 2]],
-    "mps": False,
+    "type": "cuda",
 }
-NO_GPU = {**GPU, "gpus": [], "memory": []}
+NO_GPU = {**GPU, "type": "cpu", "gpus": [], "memory": []}
 CATALOGUE = """
 [models.own]
 family = "torchvision-classifier"
@@ -246,11 +246,23 @@ def test_a_model_that_nobody_has_pulled_is_missed_where_it_is_asked_for(sqlite_s
 
 
 def test_what_torch_sees() -> None:
-    assert levels(judged(GPU, "cuda", has_driver=True)) == {"ok"}
-    assert levels(judged(NO_GPU, "auto", has_driver=False)) == {"ok"}
-    assert "pytorch.org" in the_fail(judged(NO_GPU, "auto", has_driver=True), Level.WARN)
-    assert "BRUSHWORK_DEVICE" in the_fail(judged(NO_GPU, "cuda:1", has_driver=False))
-    assert "BRUSHWORK_DEVICE" in the_fail(judged(NO_GPU, "mps", has_driver=False))
+    assert levels(judged(GPU, "cuda", ["NVIDIA"])) == {"ok"}
+    assert levels(judged(NO_GPU, "auto")) == {"ok"}
+    assert "pytorch.org" in the_fail(judged(NO_GPU, "auto", ["NVIDIA"]), Level.WARN)
+    assert "torch_npu" in the_fail(judged(NO_GPU, "auto", ["Ascend"]), Level.WARN)
+    for device in ("cuda:1", "mps", "npu", "xpu:0"):
+        assert "BRUSHWORK_DEVICE" in the_fail(judged(NO_GPU, device))
+
+
+@pytest.mark.parametrize(("kind", "name"), [("npu", "Ascend910B3"), ("xpu", "Intel Max 1550")])
+def test_accelerators_of_other_makers_are_told_with_their_memory(kind: str, name: str) -> None:
+    seen = {**GPU, "type": kind, "gpus": [name, name], "memory": [[50 * 2**30, 64 * 2**30], None]}
+    for device in ("auto", kind, f"{kind}:1"):
+        told = [finding.message for finding in judged(seen, device)]
+        assert told[1] == f"{name} ({kind}): 50.0 of 64.0 GiB of memory are free."
+        assert "does not tell" in told[2]
+        assert levels(judged(seen, device)) == {"ok"}
+    assert "no such device" in the_fail(judged(seen, "cuda"))
 
 
 def test_torch_is_loaded_in_a_process_of_its_own(sqlite_settings: Set) -> None:

@@ -1,6 +1,7 @@
 """Policies about results, in a worker: refuse, flag, blur and hold."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,48 @@ def test_hold_of_one_policy_and_blur_of_another(station: Station) -> None:
     job_id = worker.adopted()
     assert worker.execute(job_id) is Outcome.HELD
     assert worker.job(job_id).review is not None
+
+
+class TaskEnded(BaseException):
+    """Like `asyncio.CancelledError`: no `Exception`."""
+
+
+@pytest.mark.parametrize(
+    "error", [TaskEnded(), KeyboardInterrupt(), SystemExit(), GeneratorExit(), MemoryError()]
+)
+@pytest.mark.parametrize("stage", ["request", "result"])
+def test_whatever_a_policy_raises_is_a_failure_of_the_policy(
+    station: Station, stage: str, error: BaseException
+) -> None:
+    def fail(asked: object) -> None:
+        raise error
+
+    worker = station(policies_of(Scripted(**{f"on_{stage}": fail})))
+    worker.execute(job_id := worker.adopted())
+    job = worker.job(job_id)
+    assert job.error is not None
+    assert (job.state, job.error.code) == (JobState.FAILED, "policy_failed")
+
+
+@pytest.mark.parametrize("action", [Action.FLAG, Action.HOLD, Action.REFUSE])
+@pytest.mark.parametrize("reason", ["No\0 stars.", "half \ud800 pair", "\x1b[2Jgone", "a" * 10_000])
+def test_any_reason_of_a_policy_is_stored_as_text(station: Station, action: Action, reason: str) -> None:
+    decision = Decision(action, reason, field="prompt\0" if "\0" in reason else None)
+    worker = station(policies_of(Scripted(on_result=lambda result: decision)))
+    worker.execute(job_id := worker.adopted())
+    job = worker.job(job_id)
+    told = json.dumps(job.model_dump(mode="json", include={"error", "review", "result"}), ensure_ascii=False)
+    told.encode()
+    assert job.is_finished
+    assert "\ufffd" in told or "…" in told
+    assert not any(each in told for each in ("\0", "\\u0000", "\x1b", "\ud800", "a" * 501))
+
+
+def test_a_policy_cannot_change_the_job(station: Station) -> None:
+    def change(asked: PolicyRequest) -> None:
+        asked.parameters["prompt"] = "something else"  # type: ignore[index]
+
+    seen: list[Any] = []
+    worker = station(policies_of(Scripted(change)), lambda request, context: seen.append(request.prompt))
+    worker.execute(worker.adopted(prompt="a star"))
+    assert seen == ["a star"]

@@ -1,7 +1,10 @@
 """A held result through every way of reading it, and its review by HTTP, page and command line."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from brushwork import Client
 from brushwork.cli import main
 from brushwork_core.access.api_keys import Scope
+from brushwork_core.audit.audit_log import AuditLog
 from brushwork_core.database.database import Database
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.artifact import Artifact
@@ -128,6 +132,60 @@ def test_the_page_of_reviews(
     assert state == {"release": "succeeded", "refuse": "failed"}[way]
 
 
+def test_reviewers_see_in_the_navigation_that_results_wait(
+    http: TestClient, picture: Artifact, keys: dict[str, dict[str, str]]
+) -> None:
+    link = re.compile(r'<a href="/reviews"[^>]*>Reviews <span class="number">1</span></a>')
+    for place in ("/", "/gallery", "/workers", f"/jobs/{JOB}", "/reviews"):
+        assert link.search(http.get(place, headers=keys["admin"]).text), place
+    assert '"/reviews"' not in http.get("/", headers=keys["caller"]).text
+    http.post(f"/v1/reviews/{JOB}/release", headers=keys["admin"])
+    assert "Reviews" not in http.get("/", headers=keys["admin"]).text
+    assert 'aria-current="page">Reviews<' in http.get("/reviews", headers=keys["admin"]).text
+
+
+def test_the_page_of_reviews_in_chinese(
+    http: TestClient, picture: Artifact, keys: dict[str, dict[str, str]]
+) -> None:
+    page = http.get("/reviews", headers={**keys["admin"], "Accept-Language": "zh"}).text
+    assert "随机种子" in page
+    assert "image 0" not in page
+    assert REASON.replace("<", "&lt;").replace(">", "&gt;") in page
+
+
+ODD = "a?b#c;d \"<e>'&f=g"
+
+
+@pytest.mark.parametrize("way", ["page", "links", "command"])
+def test_a_result_of_a_job_with_any_id_is_released(
+    own: Settings, way: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Foreign programs choose the ids of bare messages."""
+    held_result(own, ODD)
+    with gateway(own, follow_redirects=False) as http:
+        if way == "page":
+            page = http.get("/reviews").text
+            for path in re.findall(r'(?:href|src)="(/(?:v1/reviews|jobs)/[^"]+)"', page):
+                assert http.get(html.unescape(path)).status_code == 200
+            (path,) = re.findall(r'action="([^"]+/release)"', page)
+            assert http.post(html.unescape(path)).status_code == 303
+        elif way == "links":
+            (review,) = http.get("/v1/reviews").json()["reviews"]
+            assert http.get(review["links"]["self"]).json()["job_id"] == ODD
+            assert http.get(review["links"]["file:0"]).content == png("red")
+            job = http.post(review["links"]["release"]).json()
+            assert http.get(job["links"]["self"]).json()["id"] == ODD
+    if way == "command":
+        with reached(own, "gateway", monkeypatch, key(own, "ops", [Scope.ADMIN])):
+            # A test client would decode this twice.
+            held_result(own, f"{ODD}%2F")
+            for name in (ODD, f"{ODD}%2F"):
+                assert run(capsys, "review", "show", name)[0] == 0
+                assert run(capsys, "review", "release", name)[0] == 0
+    with Client(settings=own) as client:
+        assert client.get(ODD).result is not None
+
+
 def test_clients_and_event_streams(own: Settings, picture: Artifact) -> None:
     with Listening(own) as listening:
         for client in (Client(listening.address), Client(settings=own)):
@@ -163,28 +221,78 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     return int(ended.value.code or 0), captured.out + captured.err
 
 
+@pytest.mark.parametrize("over", ["database", "gateway"])
 def test_the_command_line(
     own: Settings,
     picture: Artifact,
+    over: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    with reached(own, over, monkeypatch, key(own, "ops", [Scope.ADMIN])):
+        status, shown = run(capsys, "show", JOB)
+        assert (status, "waits for a review" in shown, picture.sha256 in shown) == (0, True, False)
+        status, shown = run(capsys, "wait", JOB)
+        assert status
+        assert picture.sha256 not in shown
+        listed: Any = json.loads(run(capsys, "review", "list", "--json")[1])
+        assert [(each["id"], each["policy"]) for each in listed] == [(JOB, "no-stars")]
+        assert listed[0].keys() == {
+            "id", "kind", "model", "tenant", "request", "result", "policy", "reason", "since",
+        }  # fmt: skip
+        assert REASON in run(capsys, "review", "list")[1].replace("\n", " ")
+        assert run(capsys, "review", "show", JOB, "--save", str(tmp_path / "saved"))[0] == 0
+        assert (tmp_path / "saved" / f"{JOB}-0.png").read_bytes() == png("red")
+        (tmp_path / "file").write_text("")
+        status, shown = run(capsys, "review", "show", JOB, "--save", str(tmp_path / "file"))
+        assert (status != 0, "cannot write to" in shown) == (True, True)
+        assert run(capsys, "review", "release", JOB)[0] == 0
+        assert picture.sha256 in run(capsys, "show", JOB, "--json")[1]
+        for command in ("refuse", "release", "show"):
+            status, shown = run(capsys, "review", command, JOB)
+            assert status
+            assert "No job" in shown
+    found = [event.action for event in AuditLog(Database(own.database_url.get_secret_value())).events()]
+    assert {"job.read", "result.released"} <= set(found)
+
+
+@pytest.mark.parametrize("over", ["database", "gateway"])
+def test_a_refusal_on_the_command_line(
+    own: Settings,
+    picture: Artifact,
+    over: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with reached(own, over, monkeypatch, key(own, "ops", [Scope.ADMIN])):
+        assert run(capsys, "review", "refuse", JOB, "--reason", "No & stars, 请换.")[0] == 0
+        job = json.loads(run(capsys, "show", JOB, "--json")[1])
+    assert job["error"]["message"] == "Refused by a reviewer: No & stars, 请换."
+
+
+def test_a_key_without_the_scope_reviews_nothing_on_the_command_line(
+    own: Settings, picture: Artifact, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with reached(own, "gateway", monkeypatch, key(own, "acme")):
+        for arguments in (("list",), ("show", JOB), ("release", JOB), ("refuse", JOB)):
+            status, shown = run(capsys, "review", *arguments)
+            assert status
+            assert "admin" in shown
+            assert picture.sha256 not in shown
+        assert "contains a slash" in run(capsys, "review", "release", "a/../b")[1]
+
+
+@contextmanager
+def reached(own: Settings, over: str, monkeypatch: pytest.MonkeyPatch, secret: str) -> Iterator[None]:
+    """The environment of a command that reaches the service in this way."""
+    if over == "gateway":
+        with Listening(own) as listening:
+            monkeypatch.setenv("BRUSHWORK_URL", listening.address)
+            monkeypatch.setenv("BRUSHWORK_API_KEY", secret)
+            yield
+        return
     monkeypatch.setenv("BRUSHWORK_DATABASE_URL", own.database_url.get_secret_value())
     monkeypatch.setenv("BRUSHWORK_ARTIFACTS_URL", own.artifacts_url)
     monkeypatch.setenv("BRUSHWORK_REDIS_URL", own.redis_url.get_secret_value())
-    status, shown = run(capsys, "show", JOB)
-    assert (status, "waits for a review" in shown, picture.sha256 in shown) == (0, True, False)
-    status, shown = run(capsys, "wait", JOB)
-    assert status
-    assert picture.sha256 not in shown
-    listed: Any = json.loads(run(capsys, "review", "list", "--json")[1])
-    assert [(each["id"], each["policy"]) for each in listed] == [(JOB, "no-stars")]
-    assert run(capsys, "review", "list")[0] == 0
-    assert run(capsys, "review", "show", JOB, "--save", str(tmp_path / "saved"))[0] == 0
-    assert (tmp_path / "saved" / f"{JOB}-0.png").read_bytes() == png("red")
-    assert run(capsys, "review", "release", JOB)[0] == 0
-    assert picture.sha256 in run(capsys, "show", JOB, "--json")[1]
-    status, shown = run(capsys, "review", "refuse", JOB)
-    assert status
-    assert "No job" in shown
+    yield

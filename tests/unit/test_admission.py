@@ -14,11 +14,13 @@ SHA256 = "a" * 64
 SMALLEST: dict[str, dict[str, Any]] = {
     "text-to-image": {"prompt": "a red circle"},
     "image-to-image": {"prompt": "a red circle", "image": SHA256},
+    "image-editing": {"prompt": "make it blue", "images": [SHA256]},
     "inpainting": {"prompt": "a red circle", "image": SHA256, "mask_image": SHA256},
     "image-upscaling": {"image": SHA256},
     "image-to-text": {"image": SHA256},
     "image-classification": {"image": SHA256},
     "image-segmentation": {"image": SHA256},
+    "image-preprocessing": {"image": SHA256},
     "image-classification-training": {"dataset": SHA256},
 }
 
@@ -35,11 +37,13 @@ OPTIONAL: dict[str, set[str]] = {
     "text-to-image": OPTIONAL_GENERATION,
     # The picture's own size.
     "image-to-image": OPTIONAL_GENERATION | {"width", "height"},
+    "image-editing": OPTIONAL_GENERATION | {"width", "height", "image_guidance_scale"},
     "inpainting": OPTIONAL_GENERATION | {"width", "height"},
     "image-upscaling": {"num_inference_steps", "guidance_scale", "noise_level", "seed"},
     "image-to-text": {"num_beams", "temperature", "top_p", "seed"},
     "image-classification": {"candidate_labels", "hypothesis_template"},
     "image-segmentation": {"task", "threshold"},
+    "image-preprocessing": set(),
     "image-classification-training": {"early_stopping_patience"},
 }
 FAMILY = {

@@ -12,6 +12,7 @@ from brushwork_schemas.catalogue import Catalogue, Model, Source
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, UnknownModelClass
 from brushwork_schemas.families.registry import family_of
 from brushwork_workers.batching.model_executor import SerialExecutor
+from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import LoadSpec
 from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, kinds_of, needed_components
@@ -23,6 +24,7 @@ from diffusers import (
     LCMScheduler,
     StableDiffusionControlNetPipeline,
     StableDiffusionPAGPipeline,
+    StableDiffusionSAGPipeline,
 )
 from PIL import Image
 
@@ -97,7 +99,6 @@ KINDS = {
     "QwenImageEditPipeline": ("image-editing",),
     "QwenImageEditPlusPipeline": ("image-editing",),
     "StableDiffusionInstructPix2PixPipeline": ("image-editing",),
-    "StableDiffusionLatentUpscalePipeline": ("image-upscaling",),
     "StableDiffusionControlNetPipeline": ("text-to-image",),
     "KandinskyV22CombinedPipeline": ("text-to-image",),
     "WanPipeline": ("text-to-video",),
@@ -109,6 +110,7 @@ KINDS = {
     "StableCascadePriorPipeline": (),
     "FluxPriorReduxPipeline": (),
     "DDPMPipeline": (),
+    "StableDiffusionLatentUpscalePipeline": (),
     "StableAudioPipeline": (),
     "ShapEPipeline": (),
     "MarigoldDepthPipeline": (),
@@ -208,6 +210,39 @@ def test_a_described_model_makes_pictures(entries: dict[str, Model], name: str, 
     result = load(spec).handlers[kind].perform(request, desk)
     assert [picture.width % model.multiple_of for picture in result["images"]] == [0]
     assert result["seeds"] == (3,)
+
+
+@pytest.mark.parametrize("pipeline_class", [StableDiffusionPAGPipeline, StableDiffusionSAGPipeline])
+def test_every_step_has_a_preview(pipeline_class: Any, tmp_path: Path) -> None:
+    """One pipeline calls back after a step; the other one has only the older callback."""
+    of_stable_diffusion(pipeline_class).save_pretrained(tmp_path)
+    model = described("x", tmp_path)
+    spec = LoadSpec(model, tmp_path, torch.device("cpu"), torch.float32, SerialExecutor(), model.kinds)
+    desk = Desk(watched=True)
+    request = admitted(model, "text-to-image", num_inference_steps=3, guidance_scale=2.0, seed=1)
+    load(spec).handlers["text-to-image"].perform(request, desk)
+    assert len(desk.previews) == 3
+
+
+def test_what_the_decoder_would_get_after_the_last_step_is_what_it_gets() -> None:
+    """For latents in patches, with scale and shift."""
+    pipeline = flux()
+    given: list[torch.Tensor] = []
+    decode = pipeline.vae.decode
+    pipeline.vae.decode = lambda latents, *args, **kwargs: (
+        given.append(latents) or decode(latents, *args, **kwargs)
+    )
+    seen: list[torch.Tensor | None] = []
+
+    def after(own: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        seen.append(decoder_input(None))
+        return {}
+
+    size = {"width": 32, "height": 32, "max_sequence_length": 16, "num_inference_steps": 2}
+    pipeline("a red circle", **size, callback_on_step_end=after)
+    assert len(seen) == 2
+    assert seen[-1] is not None
+    assert torch.equal(seen[-1], given[0])
 
 
 def test_defaults_of_parameters_that_the_pipeline_lacks_are_refused(entries: dict[str, Model]) -> None:

@@ -13,6 +13,7 @@ from brushwork_schemas.kinds.registry import all_kinds
 LEAST = {
     "prompt": "a red circle",
     "image": "a" * 64,
+    "images": ["a" * 64],
     "mask_image": "b" * 64,
     "dataset": "c" * 64,
     "candidate_labels": ["a dog", "a cat"],
@@ -104,8 +105,8 @@ def test_an_empty_file_adds_nothing(tmp_path: Path) -> None:
         (MINE + "defaults = { inpainting = { strength = 7.0 } }", "strength cannot be 7.0 for inpainting"),
         (MINE + 'licence = "a\\u001bb"', "models.mine.licence"),
         (MINE.replace("models.mine", 'models."a b"'), "models.a b.name"),
-        (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, repository"),
-        (MINE.replace(' }', ', folder = "/x" }'), "exactly one of packaged, folder, repository"),
+        (MINE.replace(' packaged = "mine"', ""), "exactly one of packaged, folder, file, repository"),
+        (MINE.replace(' }', ', folder = "/x" }'), "exactly one of packaged, folder, file, repository"),
         (MINE.replace("packaged", "repository"), "a repository must be pinned"),
     ],
 )  # fmt: skip

@@ -21,6 +21,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str], tuple[str, str]]] = {
         {**WORDS, "num_images_per_prompt": 2}, ["0.png", "1.png"], ("image 1", "64x64, seed 6"),
     ),
     "image-to-image": ({**WORDS, **PICTURE}, ["0.png"], ("image 0", "16x8, seed 5")),
+    "image-editing": (
+        {"prompt": "make it blue", "images": [png()], "seed": 5}, ["0.png"], ("image 0", "16x8, seed 5"),
+    ),
     "inpainting": ({**WORDS, **PICTURE, "mask_image": png("white")}, ["0.png"], ("image 0", "16x8, seed 5")),
     "image-upscaling": (PICTURE, ["upscaled.png"], ("image", "32x16, 2 times as wide")),
     "image-to-text": (
@@ -29,6 +32,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], tuple[str, str]]] = {
     ),
     "image-classification": (PICTURE, [], ("circle", "70.0%")),
     "image-segmentation": (PICTURE, ["mask.png", "overlay.png"], ("circle", "25.0% of the picture")),
+    "image-preprocessing": (PICTURE, ["control.png"], ("image", "16x8")),
     "image-classification-training": (
         {"dataset": b"PK\x03\x04", "num_train_epochs": 2}, ["weights.safetensors", "config.json", "plot.png"],
         ("epoch 2", "loss 0.500, 75.0% correct, validation 70.0%, 0.1 s"),

@@ -318,10 +318,9 @@ def _metrics_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def _collector(found: type[Collector], num_arguments: int, monkeypatch: pytest.MonkeyPatch) -> Collector:
     """A collector of stand-ins: it reports all its families, with or without samples, as on a GPU."""
-    import torch
+    from tests.stand_in_accelerator import StandInAccelerator
 
-    for name, value in (("mem_get_info", (1, 2)), ("memory_reserved", 1), ("utilization", 50)):
-        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    StandInAccelerator("cuda").install(monkeypatch)
     argument = MagicMock()
     argument.type = "cuda"
     return found(*[argument] * num_arguments)

@@ -25,11 +25,13 @@ KIND = "text-to-image"
 REQUESTS: dict[str, dict[str, Any]] = {
     KIND: {"prompt": "a red circle", "num_images_per_prompt": 2, "seed": 5},
     "image-to-image": {"prompt": "a red circle", "image": png(), "seed": 5},
+    "image-editing": {"prompt": "make it blue", "images": [png()], "seed": 5},
     "inpainting": {"prompt": "a red circle", "image": png(), "mask_image": png("white"), "seed": 5},
     "image-upscaling": {"image": png()},
     "image-to-text": {"image": png()},
     "image-classification": {"image": png(), "top_k": 2},
     "image-segmentation": {"image": png()},
+    "image-preprocessing": {"image": png()},
     "image-classification-training": {"dataset": b"PK\x03\x04", "num_train_epochs": 3},
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,17 @@ from brushwork_core.ledger import CeleryMessage, Completion, HoldReason, Ledger,
 from brushwork_core.ledger.held_results import HeldResults
 from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.ledger.task_ends import TaskEnds
+from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture
+from brushwork_core.provenance.appearance.picture_print import print_of
+from brushwork_core.provenance.appearance.print_search import PrintSearch
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import FileNotFound, JobFailed, JobNotFound, ResultHeld
 from brushwork_schemas.states import JobState
 
 from tests.clients import png
-from tests.jobs import claimed, new_job, result_of
+from tests.drawn import drawn
+from tests.jobs import claimed, new_job, picture, result_of
 
 HOLD = HoldReason("no-stars", "It shows a star.")
 
@@ -165,3 +170,49 @@ def test_jobs_end_together_held_or_not(ledger: Ledger, index: JobIndex, held_res
     assert [index.get(name).result is None for name in "ab"] == [True, False]
     assert [each.job.id for each in held_results.list()] == ["a"]
     assert held_results.number() == 1
+
+
+def test_a_copy_of_a_held_picture_leads_nowhere_before_the_release(
+    database: Database, ledger: Ledger, held_results: HeldResults
+) -> None:
+    shown = drawn(1)
+    made = replace(print_of(shown, picture("a")), pixels_sha256="2" * 64, unsigned_sha256="3" * 64)
+    ledger.submit([new_job("a")])
+    end = Completion(
+        "a", claimed(ledger, "a").fence, result_of(1), (picture("a"),), prints=(made,), hold=HOLD
+    )
+    ledger.complete_many([end])
+    seen = Fingerprint.of(shown)
+    copies = {
+        "content": SearchedPicture("a" * 64, seen),
+        "unsigned": SearchedPicture("f" * 64, seen, None, "3" * 64),
+        "pixels": SearchedPicture("f" * 64, seen, "2" * 64),
+        "appearance": SearchedPicture("f" * 64, seen),
+    }
+    search = PrintSearch(database)
+    assert [search.find(each, tenant) for each in copies.values() for tenant in ("", None)] == [()] * 8
+    held_results.release("a")
+    assert {name: search.find(each, "")[0].by for name, each in copies.items()} == {
+        name: name for name in copies
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("No\0 stars.", "No\ufffd stars."),
+        ("No\r\n\tstars.", "No stars."),
+        ("\x1b[2Jgone \u202etxt", "\ufffd[2Jgone \ufffdtxt"),
+        ("half \ud800 pair", "half \ufffd pair"),
+        ("a" * 600, "a" * 499 + "…"),
+        (" \n ", "It shows a star."),
+    ],
+)
+def test_any_reason_of_a_reviewer_is_stored_as_text(
+    ledger: Ledger, index: JobIndex, store: ArtifactStore, held_results: HeldResults, given: str, said: str
+) -> None:
+    held(ledger, store)
+    held_results.refuse("a", given)
+    error = index.get("a").error
+    assert error is not None
+    assert error.message == f"Refused by a reviewer: {said}"

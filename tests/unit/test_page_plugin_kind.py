@@ -163,7 +163,7 @@ def page_of(shown: Job, store: ArtifactStore, tenant_files: TenantFiles, languag
         outlook=None,
         curl="",
         python="",
-        history=None,
+        histories=(),
     )
 
 

@@ -194,6 +194,9 @@ class Appending:
 
     is_configured = True
 
+    def expect_ready(self) -> None:
+        """It is always ready."""
+
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
     ) -> SignedFile:

@@ -1,6 +1,7 @@
 """What pictures look like: recorded with the job, found by a copy, for its tenant alone, deleted with it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
@@ -11,13 +12,17 @@ from brushwork_core.ledger import Completion, Ledger
 from brushwork_core.provenance.appearance.fingerprint import Fingerprint, SearchedPicture, difference
 from brushwork_core.provenance.appearance.picture_print import print_of
 from brushwork_core.provenance.appearance.print_search import PrintSearch, candidates
+from brushwork_core.provenance.visible_label import VisibleLabel, with_label
+from brushwork_core.settings.mark_settings import MarkSettings
 from brushwork_schemas.artifact.provenance_report import MatchedBy
+from brushwork_workers.interface import JobContext
 from PIL import Image
 from sqlalchemy import func, select, text
 
 from tests.drawn import drawn
 from tests.jobs import claimed, new_job, picture, result_of
-from tests.perceptual_search import CHANGES, measure, record
+from tests.perceptual_search import CHANGES, measure, measure_labelled, record
+from tests.stations import TestStation
 
 UNKNOWN = "f" * 64
 COPIED = CHANGES["JPEG 80, resized to 70 %"]
@@ -149,3 +154,25 @@ def test_copies_are_found_among_crops_of_photographs(database: Database) -> None
     found = measure(database, 60, {name: CHANGES[name]})
     assert found[name].own >= 57
     assert found["crops of other places"].nothing == 60
+
+
+@pytest.mark.one_database("the statements are those of the other tests")
+def test_copies_with_a_visible_label_are_found(database: Database) -> None:
+    """The quick form of `python -m tests.perceptual_search --labelled 10000`."""
+    found = measure_labelled(database, 60, COPIED, is_recorded=True)
+    assert found.own >= 57
+
+
+def test_the_print_of_a_job_is_that_of_the_labelled_picture(sqlite_url: str, tmp_path: Path) -> None:
+    """What is stored and passed on has the label, so a copy shows it."""
+    station = TestStation(database := Database(sqlite_url), tmp_path, draw_one)
+    station.execute(station.adopted(visible_label=True))
+    with database.reading() as connection:
+        bands = connection.execute(select(*[PICTURE_PRINTS.c[f"band_{n}"] for n in range(4)])).all()
+    label = VisibleLabel(MarkSettings().visible_label_text)
+    assert tuple(Fingerprint.of(with_label(drawn(1), label).picture).bands) in map(tuple, bands)
+    assert tuple(Fingerprint.of(drawn(1)).bands) not in map(tuple, bands)
+
+
+def draw_one(request: Any, context: JobContext) -> None:
+    context.save_picture(drawn(1))

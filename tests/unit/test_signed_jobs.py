@@ -1,9 +1,10 @@
 """Jobs whose pictures are signed: results, failures in mid-run, and inputs that are outputs of others."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from brushwork_core.database.database import Database
@@ -12,13 +13,17 @@ from brushwork_core.ledger import Ledger
 from brushwork_core.media.decoders.cleaning import clean, store_cleaned
 from brushwork_core.media.decoders.decoder import in_process
 from brushwork_core.media.pictures import Reading
+from brushwork_core.provenance.credentials.development import development_identity
 from brushwork_core.provenance.credentials.output_signer import OutputSigner
 from brushwork_core.provenance.credentials.reader import read_credentials
 from brushwork_core.provenance.credentials.report import CredentialsReport, CredentialsState
-from brushwork_core.provenance.picture_writer import PictureWriter
+from brushwork_core.provenance.marks.encoding import FileForm
+from brushwork_core.provenance.picture_writer import OutputChoices, PictureWriter
 from brushwork_core.settings.credentials_settings import CredentialsSettings
+from brushwork_core.settings.mark_settings import MarkSettings
 from brushwork_schemas.artifact import Artifact, SignedBy
 from brushwork_schemas.kinds.registry import kind_named
+from brushwork_schemas.kinds.request import OutputFormat
 from brushwork_schemas.states import JobState
 from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.executor import Outcome
@@ -90,6 +95,23 @@ def test_a_key_that_goes_missing_fails_the_job_with_its_own_code(
     error = station.job().error
     assert error is not None
     assert (error.code, error.fault, error.field) == ("certificate_unusable", "operator", "credentials_key")
+
+
+@pytest.mark.parametrize(("failure", "outcome"), [("fail", Outcome.FAILED), ("unsigned", Outcome.SUCCEEDED)])
+def test_no_model_call_is_made_for_pictures_that_cannot_be_signed(
+    database: Database, tmp_path: Path, key: Path, failure: str, outcome: Outcome
+) -> None:
+    performed: list[Any] = []
+    station = TestStation(
+        database,
+        tmp_path,
+        lambda request, context: performed.append(request),
+        picture_writer=_writer(key, failure),
+    )
+    expired = development_identity(-1, key_pem=operator().key_pem)
+    key.with_name("chain.pem").write_text(expired.chain_pem)
+    assert station.execute(station.adopted()) is outcome
+    assert len(performed) == (0 if failure == "fail" else 1)
 
 
 def test_a_job_is_run_again_while_the_kms_is_away(
@@ -200,3 +222,31 @@ def test_a_photograph_is_named_in_what_is_made_of_it(database: Database, tmp_pat
     assert report.state is CredentialsState.VALID
     assert report.manifests[1].generator == "Camera 7"
     assert b"GPSLatitude" not in made
+
+
+@pytest.mark.parametrize("form", get_args(OutputFormat))
+def test_an_output_that_is_handed_in_as_a_file_keeps_its_pixels_and_its_history_alone(
+    database: Database, tmp_path: Path, key: Path, form: OutputFormat
+) -> None:
+    """Every mark is gone, for metadata may hold anything; the signed history is an ingredient."""
+    store = ArtifactStore(str(tmp_path / "files"))
+    told = replace(signing.generated(), parameters={"prompt": "a secret star", "seed": 3})
+    marks = MarkSettings(aigc_producer="001191")
+    writer = PictureWriter(marks, signer=_writer(key)._signer)
+    made = writer.write(Image.new("RGB", (64, 64), "red"), told, OutputChoices(FileForm(form)))
+    before = in_process().report(made.data, "file").report
+    assert (before.credentials.state, before.labels.is_ai) == ("untrusted", True)
+    assert (before.parameters, before.labels.aigc) != (None, None)
+
+    given = store_cleaned(store, clean(in_process(), made.data, Reading()))
+    stored = store.get(given.sha256)
+    after = in_process().report(stored, "file").report
+    assert (after.credentials.state, after.labels.is_ai, after.parameters) == ("none", None, None)
+    assert b"secret" not in stored
+    decoded = Image.open(io.BytesIO(made.data)).convert("RGB")
+    assert Image.open(io.BytesIO(stored)).convert("RGB").tobytes() == decoded.tobytes()
+
+    report = _read(store.get(_made(database, store, key, "image-to-image", image=given).sha256))
+    assert report.state is CredentialsState.VALID
+    assert [each.actions[0].name for each in report.manifests] == ["c2pa.opened", "c2pa.created"]
+    assert [each.relationship for each in report.manifests[0].ingredients] == ["parentOf"]

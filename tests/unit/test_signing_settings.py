@@ -1,6 +1,9 @@
 """Who signs, by the settings: files, environment, callback; failures, commands and metrics."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from brushwork.cli.application import app
 from brushwork.doctor.finding import Level
 from brushwork.doctor.signing_check import check_credentials
 from brushwork.embedded import development_certificate
+from brushwork_core.provenance.credentials import source
 from brushwork_core.provenance.credentials.development import development_identity, write_development_identity
 from brushwork_core.provenance.credentials.metrics import SigningMetrics
 from brushwork_core.provenance.credentials.output_signer import OutputSigner
@@ -21,6 +25,7 @@ from brushwork_schemas.errors import CertificateUnusable
 from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
+from tests.servers import wait_until
 from tests.signing_identities import encoded, generated, operator, stranger
 
 SIGNED = ("image/png", generated(), {})
@@ -92,7 +97,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
-def test_a_certificate_that_breaks_in_mid_run(files: dict[str, Any], broken: Any) -> None:
+def test_a_certificate_that_breaks_in_mid_run(
+    files: dict[str, Any], broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "SETTLES_S", 0.05)
     strict, lenient = _signer(files), _signer({**files, "credentials_failure": "unsigned"})
     data = encoded("PNG")
     assert (
@@ -120,6 +128,40 @@ def test_a_renewed_certificate_needs_no_restart(files: dict[str, Any]) -> None:
     assert read_credentials(signed.data, None, stranger().chain_pem).state is CredentialsState.VALID
 
 
+@pytest.mark.parametrize("order", [("chain", "key"), ("key", "chain")])
+def test_pictures_that_are_made_in_the_middle_of_a_renewal_are_signed(
+    files: dict[str, Any], order: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of a renewal by a person with two commands; the test does not wait for it.
+    monkeypatch.setattr(source, "SETTLES_S", 30.0)
+    new = {"chain": stranger().chain_pem, "key": stranger().key_pem or ""}
+    signer = _signer(files)
+    signer.signed(encoded("PNG"), *SIGNED)
+    first, second = order
+    files[f"credentials_{first}"].write_text(new[first])
+    with ThreadPoolExecutor(2) as pool:
+        signing = [pool.submit(signer.signed, encoded("PNG"), *SIGNED) for _ in range(2)]
+        wait_until(lambda: signer._source._unusable is not None, what="a look at half of the renewal")
+        files[f"credentials_{second}"].write_text(new[second])
+        signed = [each.result() for each in signing]
+    for each in signed:
+        assert read_credentials(each.data, None, stranger().chain_pem).state is CredentialsState.VALID
+
+
+def test_only_the_first_caller_waits_for_files_that_stay_unusable(
+    files: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "SETTLES_S", 0.05)
+    signer = _signer(files)
+    signer.signed(encoded("PNG"), *SIGNED)
+    files["credentials_key"].write_text(stranger().key_pem or "")
+    with pytest.raises(CertificateUnusable):
+        signer.signed(encoded("PNG"), *SIGNED)
+    monkeypatch.setattr(source, "SETTLES_S", 600.0)
+    with pytest.raises(CertificateUnusable):
+        signer.signed(encoded("PNG"), *SIGNED)
+
+
 def test_a_kms_that_is_away(files: dict[str, Any]) -> None:
     given = {"credentials_chain": files["credentials_chain"], "credentials_callback": KMS}
     [warning] = _signer({**given, "credentials_failure": "unsigned"}).signed(encoded("PNG"), *SIGNED).warnings
@@ -128,11 +170,9 @@ def test_a_kms_that_is_away(files: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", ["no.such.module:sign", f"{__name__}:no_such_name", f"{__name__}:KMS"])
 def test_a_callback_that_is_none(files: dict[str, Any], path: str) -> None:
-    source = SignerSource(
-        CredentialsSettings(credentials_chain=files["credentials_chain"], credentials_callback=path)
-    )
+    given = CredentialsSettings(credentials_chain=files["credentials_chain"], credentials_callback=path)
     with pytest.raises(CertificateUnusable, match="credentials_callback"):
-        source.signer()
+        SignerSource(given).signer()
 
 
 def test_metrics_say_when_the_certificate_expires(files: dict[str, Any]) -> None:
@@ -205,3 +245,42 @@ def test_up_makes_a_certificate_and_renews_it(
     told = development_certificate.prepare(tmp_path / "other", Settings.load(**files))
     assert "the certificate of the settings" in told
     assert not (tmp_path / "other").exists()
+
+
+def test_a_stack_that_runs_on_renews_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    chain, _ = write_development_identity(tmp_path, days=20)
+    settings, stopped = Settings.load(), Event()
+    signer, first = OutputSigner(settings.credentials), chain.read_text()
+    signer.signed(encoded("PNG"), *SIGNED)
+    thread = development_certificate.keep_renewed(tmp_path, settings, print, stopped, look_s=0.01)
+    assert thread is not None
+    wait_until(lambda: chain.read_text() != first, what="the renewal")
+    stopped.set()
+    thread.join()
+    assert signer.signed(encoded("PNG"), *SIGNED).signed_by is SignedBy.DEVELOPMENT
+    assert signer.expires_at() > time.time() + 300 * 86400
+
+
+def test_without_development_certificates_nothing_is_made_or_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRUSHWORK_DATA", str(tmp_path))
+    monkeypatch.setenv("BRUSHWORK_CREDENTIALS_DEVELOPMENT", "false")
+    settings = Settings.load()
+    assert "DEVELOPMENT is off" in development_certificate.prepare(tmp_path, settings)
+    assert development_certificate.keep_renewed(tmp_path, settings, print, Event()) is None
+    assert CliRunner().invoke(app, ["provenance", "init"]).exit_code != 0
+    assert not (tmp_path / "credentials").exists()
+    # One from before is not used either.
+    write_development_identity(tmp_path)
+    settings = Settings.load()
+    assert (settings.credentials_chain, settings.credentials_key) == (None, None)
+    assert OutputSigner(settings.credentials).signed(encoded("PNG"), *SIGNED).signed_by is None
+    [found] = check_credentials(settings)
+    assert "switched off" in (found.hint or "")
+
+
+def test_a_certificate_that_is_set_signs_without_development_certificates(files: dict[str, Any]) -> None:
+    signed = _signer({**files, "credentials_development": False}).signed(encoded("PNG"), *SIGNED)
+    assert signed.signed_by is SignedBy.OPERATOR

@@ -200,11 +200,13 @@ def test_a_long_and_thin_picture_is_refused_by_timm_as_by_others(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["sdxl.safetensors", "LoRA.SAFETENSORS", "model.gguf"])
-def test_a_single_file_is_not_supported_yet(tmp_path: Path, name: str) -> None:
+def test_a_single_file_in_place_of_a_folder_is_refused_with_the_option_for_files(
+    tmp_path: Path, name: str
+) -> None:
     (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(ModelUnavailable, match="Single files are not supported yet") as refused:
+    with pytest.raises(ModelUnavailable, match="is a single file") as refused:
         recognise("tiny", Source(folder=tmp_path / name))
-    assert "from_single_file" in str(refused.value.hint)
+    assert "--file FILE --base NAME" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize("name", ["model.ckpt", "model.pth", "pytorch_model.BIN"])

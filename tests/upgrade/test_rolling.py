@@ -7,16 +7,26 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from brushwork_core.database.database import Database
+from brushwork_core.files.artifact_store import ArtifactStore
+from brushwork_core.files.job_deletion import JobDeletion
 from brushwork_core.fleet.worker_registry import WorkerRegistry
+from brushwork_core.ledger import CeleryMessage
+from brushwork_core.ledger.held_results import HeldResults
+from brushwork_core.ledger.outbox import Outbox
+from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.job import Job
 from PIL import Image, ImageDraw
 
+from tests.clients import png
 from tests.fresh_environment import Environment
+from tests.held_results import held_result
 from tests.servers import RedisServer, wait_until
+from tests.upgrade.services import GatewayService
 from tests.upgrade.versions import PAIRS, environments, expect_here
 from tests.worker_process import environment
 
@@ -129,6 +139,7 @@ def test_jobs_of_both_versions_are_done_by_workers_of_both_and_of_either_alone(
     tmp_path: Path,
 ) -> None:
     before, after = versions
+    held = hold_results(settings)
     old = Worker(before, "old@here", settings, tmp_path / "old.log")
     new = Worker(after, "new@here", settings, tmp_path / "new.log")
     try:
@@ -157,3 +168,41 @@ def test_jobs_of_both_versions_are_done_by_workers_of_both_and_of_either_alone(
     read = [json.loads(version.run("-c", READ, *ids, **environment(settings))) for version in versions]
     assert read[0] == read[1]
     assert {state for state, _ in read[0]} == {"succeeded"}
+    check_held_results(before, settings, database, held, tmp_path)
+
+
+def hold_results(settings: Settings) -> dict[str, str]:
+    """Two jobs whose results are held. Returns the names of their files."""
+    link, hook = CeleryMessage("released", {"link": []}), "https://receiver.example/hook"
+    released = held_result(settings, "released", colour="red", celery=link, webhook_url=hook)
+    return {"released": released.sha256, "deleted": held_result(settings, "deleted", colour="blue").sha256}
+
+
+def check_held_results(
+    before: Environment, settings: Settings, database: Database, names: dict[str, str], folder: Path
+) -> None:
+    """Held results have waited while workers of both versions swept. An older gateway tells of none."""
+    held_results = HeldResults(database)
+    assert {each.job.id for each in held_results.list()} == set(names)
+    assert TaskEnds(database).take(10) == []
+    assert Outbox(database).list() == []
+    gateway = GatewayService(0, settings, folder).start(before)
+    try:
+        with httpx.Client(base_url=gateway.address, timeout=60) as http:
+            job = http.get("/v1/jobs/released").json()
+            assert (job["state"], job["result"], job["error"]) == ("succeeded", None, None)
+            for path in ("/jobs/released", "/gallery", "/v1/jobs", "/v1/jobs/deleted/events"):
+                answer = http.get(path)
+                assert answer.status_code == 200
+                assert not [name for name in names.values() if name in answer.text]
+            # What a new program releases, the older one serves; what it deletes is gone for it, too.
+            held_results.release("released")
+            served = http.get("/v1/jobs/released").json()["result"]["images"][0]["sha256"]
+            assert http.get(f"/v1/files/{served}").content == png("red")
+            store = ArtifactStore(settings.artifacts_url)
+            JobDeletion(database, store).delete("deleted")
+            assert http.get("/v1/jobs/deleted").status_code == 404
+            assert held_results.list() == []
+            assert not store.has(names["deleted"])
+    finally:
+        gateway.stop(signal.SIGKILL)

@@ -40,6 +40,8 @@ def pulled_place(source: Source) -> Path | None:
     """Return the folder into which a source is pulled; None if there is nothing to pull."""
     if source.repository is not None:
         return models_dir() / source.repository.replace("/", "--") / str(source.revision)
+    if source.modelscope is not None:
+        return models_dir() / "modelscope" / source.modelscope.replace("/", "--") / str(source.revision)
     if source.weights is not None:
         return models_dir() / "torchvision" / source.weights
     return None
@@ -49,8 +51,12 @@ def place_of(source: Source) -> Path | None:
     """Return the folder with the files of a source, whether it exists or not.
 
     A model that is built from an architecture or trained by a job has no folder: None. A repository that was
-    not pulled may be in the cache of Hugging Face's tools.
+    not pulled may be in the cache of Hugging Face's tools. Of a single file with a base, it is the folder of
+    the base; of any other file, the folder that it is in.
     """
+    if source.file is not None:
+        base = source.base_source
+        return place_of(base) if base is not None else source.file.parent
     if source.folder is not None:
         return source.folder
     if source.packaged is not None:
@@ -72,6 +78,9 @@ def hub_cache_place(source: Source) -> Path:
 
 def is_here(source: Source) -> bool:
     """Return whether this machine has files of a source. They may be incomplete."""
+    if source.file is not None:
+        base = source.base_source
+        return source.file.is_file() and (base is None or is_here(base))
     folder = place_of(source)
     if folder is None:
         return source.architecture is not None

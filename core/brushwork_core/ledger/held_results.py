@@ -27,6 +27,7 @@ from brushwork_core.database.review_table import (
 from brushwork_core.database.tables import CELERY_TASKS, JOB_ARTIFACTS, JOBS, RESULTS
 from brushwork_core.ledger.job_row import job_of
 from brushwork_core.ledger.transitions import note_ends
+from brushwork_core.policies.decision import worded
 from brushwork_core.timing.timestamps import moment_of
 
 MOST_LISTED = 500
@@ -123,7 +124,7 @@ class HeldResults:
 
         def write(connection: Connection) -> list[str]:
             found = self._locked(connection, job_id)
-            error = JobError.of(_refused(reason.strip() or found.reason))
+            error = JobError.of(_refused(worded(reason) or found.reason))
             failed = {"state": JobState.FAILED, "error": error.model_dump()}
             connection.execute(update(JOBS).where(JOBS.c.id == job_id).values(**failed))
             linked = delete(JOB_ARTIFACTS).where(*_files_of(job_id)).returning(JOB_ARTIFACTS.c.sha256)

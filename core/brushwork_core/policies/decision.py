@@ -1,10 +1,19 @@
 """What a policy decides about a request or a result."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 # A reason is shown to callers and stored with the job.
 LONGEST_REASON = 500
+# Control characters, halves of pairs of surrogates, and marks that turn the direction of text.
+_UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def worded(reason: str) -> str:
+    """Return a reason on one line and bounded, without characters that databases or terminals cannot take."""
+    plain = _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", " ".join(reason.split()))
+    return plain if len(plain) <= LONGEST_REASON else f"{plain[: LONGEST_REASON - 1]}…"
 
 
 class Action(StrEnum):

@@ -10,7 +10,7 @@ from brushwork_schemas.errors import BrushworkError, PolicyFailed, PolicyRefused
 from brushwork_schemas.wording.phrase import said
 
 from brushwork_core.policies import Action, Decision, PolicyRequest, PolicyResult, Stage
-from brushwork_core.policies.decision import LONGEST_REASON
+from brushwork_core.policies.decision import worded
 from brushwork_core.policies.policy_file import ConfiguredPolicy, read_policies
 from brushwork_core.policies.time_limit import TimeLimit
 
@@ -160,8 +160,11 @@ def _worded(decision: Decision, asked: ConfiguredPolicy) -> Decision:
     reason = asked.table.reason or decision.reason
     if not isinstance(reason, str):
         raise TypeError(f"the reason is a {type(reason).__name__}")
-    shown = reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
-    return replace(decision, action=Action(decision.action), reason=shown)
+    field = decision.field
+    if field is not None and not isinstance(field, str):
+        raise TypeError(f"the field is a {type(field).__name__}")
+    shown = field if field is None else worded(field)
+    return replace(decision, action=Action(decision.action), reason=worded(reason), field=shown)
 
 
 def _failed(policy: str) -> PolicyFailed:

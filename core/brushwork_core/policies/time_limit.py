@@ -63,6 +63,8 @@ class TimeLimit:
 def _answer(function: Callable[[], _Result], answer: "Future[_Result]") -> None:
     try:
         answer.set_result(function())
-    # A plug-in may raise anything, and may call `sys.exit`.
+    # A plug-in may raise anything, and may call `sys.exit`. What is no `Exception`, such as the end of a task
+    # of asyncio, would end the thread that waits.
     except BaseException as error:
-        answer.set_exception(error)
+        is_plain = isinstance(error, Exception)
+        answer.set_exception(error if is_plain else RuntimeError(f"{type(error).__name__}: {error}"))

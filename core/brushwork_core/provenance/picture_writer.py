@@ -32,6 +32,14 @@ class PictureSigner(Protocol):
         """Whether files are signed."""
         ...
 
+    def expect_ready(self) -> None:
+        """Raise the error with which `signed` would fail now, so that no work is done in vain.
+
+        Raises:
+            SigningFailed: Files cannot be signed.
+        """
+        ...
+
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
     ) -> SignedFile:
@@ -86,14 +94,16 @@ class WrittenPicture:
 
     Args:
         data: The file.
+        picture: The pixels, as they were encoded: with the visible label.
         media_type: Its media type.
-        pixels_sha256: Name of the pixels, as they were encoded: with the visible label.
+        pixels_sha256: Name of these pixels.
         unsigned_sha256: SHA-256 of the file before it was signed.
         signed_by: Whose certificate has signed it; None for an unsigned file.
         warnings: What was done in another way than the request says.
     """
 
     data: bytes
+    picture: Image.Image
     media_type: str
     pixels_sha256: str
     unsigned_sha256: str
@@ -136,6 +146,15 @@ class PictureWriter:
                 field="visible_label_text",
                 hint="Use other words. An operator can set another font with BRUSHWORK_VISIBLE_LABEL_FONT.",
             )
+
+    def check_signature(self) -> None:
+        """Raise an error if pictures cannot be signed now, before work is done.
+
+        Raises:
+            SigningFailed: They cannot be signed, and the operator wants no unsigned ones.
+        """
+        if self._signer is not None:
+            self._signer.expect_ready()
 
     def embeds(self, choices: OutputChoices) -> bool:
         """Return whether files hold the parameters."""
@@ -182,7 +201,7 @@ class PictureWriter:
             signed = self._signer.signed(data, media_type, facts, inputs)
             data, signed_by = signed.data, signed.signed_by
             warnings += signed.warnings
-        return WrittenPicture(data, media_type, name, unsigned, signed_by, tuple(warnings))
+        return WrittenPicture(data, picture, media_type, name, unsigned, signed_by, tuple(warnings))
 
     def _encoded(self, picture: Image.Image, facts: PictureFacts, form: FileForm, name: str) -> bytes:
         settings, tells = self._settings, facts.parameters is not None
@@ -241,4 +260,4 @@ def _unmarked(picture: Image.Image) -> WrittenPicture:
     # A PNG also keeps the palette of a mask.
     data = encoded(picture, PNG)
     name = hashlib.sha256(data).hexdigest()
-    return WrittenPicture(data, PNG.media_type, pixels_sha256(picture), name)
+    return WrittenPicture(data, picture, PNG.media_type, pixels_sha256(picture), name)

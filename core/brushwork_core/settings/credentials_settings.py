@@ -1,7 +1,7 @@
 """Settings of Content Credentials: who signs, whom readers trust, and what happens when signing fails."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
@@ -11,21 +11,27 @@ from brushwork_core.settings.environment import data_dir
 FOLDER, CHAIN_FILE, KEY_FILE = "credentials", "chain.pem", "key.pem"
 
 
-def _own(name: str) -> Path | None:
+def _own(name: str, given: dict[str, Any]) -> Path | None:
     file = data_dir() / FOLDER / name
-    return file if file.is_file() else None
+    return file if given.get("credentials_development", True) and file.is_file() else None
 
 
 class CredentialsSettings(BaseModel):
     """Content Credentials (C2PA) of the pictures that are made here."""
 
+    # Before the fields whose defaults depend on it.
+    credentials_development: bool = Field(
+        True,
+        description="Whether `brushwork up` makes a development certificate, and a certificate in the data "
+        "folder signs pictures where no other one is set.",
+    )
     credentials_chain: Path | None = Field(
-        default_factory=lambda: _own(CHAIN_FILE),
+        default_factory=lambda given: _own(CHAIN_FILE, given),
         description="PEM file of the certificate that signs pictures and of those above it; by default the "
         "development certificate in the data folder, if it is there. Without any, pictures are not signed.",
     )
     credentials_key: Path | None = Field(
-        default_factory=lambda: _own(KEY_FILE),
+        default_factory=lambda given: _own(KEY_FILE, given),
         description="PEM file of its private key, not encrypted; by default that in the data folder.",
     )
     credentials_chain_pem: str | None = Field(

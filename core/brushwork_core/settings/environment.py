@@ -43,6 +43,16 @@ def hub_cache_dir() -> Path:
     return Path(variable("HF_HUB_CACHE") or home / "hub")
 
 
+def modelscope_endpoint() -> str:
+    """Return the address of ModelScope: `MODELSCOPE_ENDPOINT`, by default https://www.modelscope.cn."""
+    return (variable("MODELSCOPE_ENDPOINT") or "https://www.modelscope.cn").rstrip("/")
+
+
+def modelscope_token() -> str | None:
+    """Return the token for private repositories on ModelScope: `MODELSCOPE_API_TOKEN`."""
+    return variable("MODELSCOPE_API_TOKEN")
+
+
 def torchvision_mirror() -> str | None:
     """Return the address that replaces download.pytorch.org/models: `TORCHVISION_MIRROR`."""
     return variable("TORCHVISION_MIRROR")

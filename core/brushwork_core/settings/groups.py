@@ -127,7 +127,7 @@ class PolicySettings(BaseModel):
 class WorkerSettings(BaseModel):
     """The worker processes of a machine."""
 
-    device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, mps.")
+    device: str = Field("auto", description="torch device: auto, cpu, cuda, cuda:1, npu, xpu, mps.")
     workers_here: int = Field(
         1, ge=1, description="Workers on this machine, among whom its cores are divided; `up` sets it."
     )

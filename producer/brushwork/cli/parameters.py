@@ -4,8 +4,10 @@ import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from brushwork_schemas.artifact import is_data_url, is_sha256
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.kind import Kind
@@ -15,6 +17,7 @@ from brushwork_schemas.wording.phrase import said
 from pydantic import TypeAdapter, ValidationError
 
 from brushwork.inputs import short_forms
+from brushwork.inputs.picture_files import is_url
 from brushwork.inputs.strict_json import parsed_json
 
 # A word of any script before the sign, so that a name in Chinese is not taken for a prompt.
@@ -32,7 +35,8 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
         words: The arguments.
 
     Raises:
-        InvalidRequest: A parameter is given twice, a list has the wrong format, or a value needs a name.
+        InvalidRequest: A parameter is given twice, a list has the wrong format, or a value needs a name. A
+            parameter for several files may be given several times.
     """
     parameters: dict[str, Any] = {}
     wrong = Refusals()
@@ -40,6 +44,10 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
         with wrong.noted():
             named = _NAMED.fullmatch(word)
             name, value = named.groups() if named else (_main_field(kind, word), word)
+            is_another = named is not None or name not in parameters or _names_file(value)
+            if name in kind.file_lists and is_another:
+                parameters[name] = [*parameters.get(name, ()), *_listed(value)]
+                continue
             if name in parameters:
                 raise InvalidRequest(
                     said(
@@ -56,6 +64,20 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
     return parameters
 
 
+def _names_file(value: str) -> bool:
+    """Whether an argument without a name is one more file, and not a prompt that lacks its name."""
+    return is_sha256(value) or is_url(value) or is_data_url(value) or Path(value).exists()
+
+
+def _listed(value: str) -> list[Any]:
+    """Return the files of one argument: a path, an address or a SHA-256, or a list of these in JSON."""
+    if value.lstrip().startswith("["):
+        with suppress(ValueError):
+            found = parsed_json(value.encode("utf-8", "surrogatepass"))
+            return found if isinstance(found, list) else [value]
+    return [value]
+
+
 def _main_field(kind: Kind, word: str) -> str:
     if kind.main_field is None:
         raise InvalidRequest(
@@ -68,7 +90,7 @@ def _main_field(kind: Kind, word: str) -> str:
 def _hint(kind: Kind, name: str) -> str:
     quotes = said("Put a prompt or a path that has spaces in quotes.")
     required = [each for each, known in kind.request_type.model_fields.items() if known.is_required()]
-    others = [each for each in required if each not in kind.files]
+    others = [each for each in required if each not in {**kind.files, **kind.file_lists}]
     if name != kind.main_field or not others or name in others:
         return quotes
     return said(

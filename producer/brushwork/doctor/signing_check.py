@@ -19,7 +19,9 @@ def check_credentials(settings: Settings) -> Iterator[Finding]:
         yield warn(
             ABOUT,
             "There is no certificate, so pictures have no Content Credentials.",
-            "Set BRUSHWORK_CREDENTIALS_CHAIN and its key, or run: brushwork provenance init",
+            "Set BRUSHWORK_CREDENTIALS_CHAIN and its key, or run: brushwork provenance init"
+            if settings.credentials_development
+            else "Set BRUSHWORK_CREDENTIALS_CHAIN and its key: development certificates are switched off.",
         )
         return
     found = check_signing(settings.credentials)

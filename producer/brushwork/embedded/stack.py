@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from brushwork_core.database.database import Database
 from brushwork_core.fleet.takeover import take_over_from_dead
@@ -64,6 +65,7 @@ class Stack:
         self._folder = DataFolder(options.data)
         self._supervisor: Supervisor | None = None
         self._stop_wanted = False
+        self._stopped = Event()
 
     def request_stop(self) -> None:
         """Make `run` stop all parts and return. A second call shortens the grace times. Signal-safe."""
@@ -93,6 +95,7 @@ class Stack:
                 self._folder.retract()
                 self._run(self._supervisor, on_ready)
             finally:
+                self._stopped.set()
                 self._folder.retract()
                 self._supervisor.stop()
 
@@ -141,7 +144,7 @@ class Stack:
             options = self._options
             shape = f"{options.workers} x {options.concurrency} jobs at once"
             self._say("worker", f"Workers on this machine: {shape} ({options.reason})")
-            self._say("worker", development_certificate.prepare(self._folder.path, Settings.load()))
+            self._prepare_certificate()
             for index in range(options.workers):
                 supervisor.start(self._worker(index, addresses))
             return supervisor.run(
@@ -150,6 +153,13 @@ class Stack:
             )
         finally:
             database.close()
+
+    def _prepare_certificate(self) -> None:
+        data, settings = self._folder.path, Settings.load()
+        self._say("worker", development_certificate.prepare(data, settings))
+        development_certificate.keep_renewed(
+            data, settings, lambda line: self._say("worker", line), self._stopped
+        )
 
     def _recover_jobs(self, part: Part) -> None:
         """Recover the jobs of a dead worker at once, without waiting for its leases to expire."""

@@ -1,13 +1,15 @@
 """How many workers this machine runs best, and how many jobs at once each of them.
 
-Without a GPU, Python's lock limits one process to about one core beside the model itself; several workers
-divide the cores. Each of them holds its own models, so memory is a limit, too. With GPUs each one gets a
-worker, which has all the batches of its GPU.
+Without an accelerator, Python's lock limits one process to about one core beside the model itself; several
+workers divide the cores. Each of them holds its own models, so memory is a limit, too. With accelerators each
+one gets a worker, which has all the batches of its device.
 """
 
+import importlib.util
 import os
 import platform
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from brushwork_core.settings.machine import machine_memory, usable_cores
@@ -19,6 +21,7 @@ MOST_ON_CPU = 8
 # Jobs at once, of all workers that share a device: as many as the rows of its largest batch.
 JOBS_PER_DEVICE = 64
 NVIDIA_GPUS = Path("/proc/driver/nvidia/gpus")
+DEVICES = Path("/dev")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def choose(
         concurrency: Jobs at once in each worker, if they are given.
         cores: Number of cores that this process may use, by default as the system says.
         memory_bytes: Memory of the machine or container, by default as the system says.
-        gpus: Number of GPUs, by default as the driver says.
+        gpus: Number of accelerators, by default as the driver says.
     """
     cores = cores or usable_cores()
     memory_bytes = memory_bytes or machine_memory()
@@ -75,16 +78,36 @@ def choose(
     return WorkerChoice(workers, concurrency, reason)
 
 
-def num_gpus(folder: Path = NVIDIA_GPUS) -> int:
-    """Return the number of NVIDIA GPUs that this process may use, without importing torch.
+def num_gpus(folder: Path = NVIDIA_GPUS, devices: Path = DEVICES) -> int:
+    """Return the number of accelerators that this process may use, without importing torch.
 
     Args:
-        folder: Where the driver lists them.
+        folder: Where the driver of NVIDIA lists its GPUs.
+        devices: Where the drivers of Ascend and Intel list their devices.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not folder.is_dir():
-        return 0
-    found = sum(1 for _ in folder.iterdir())
+    if folder.is_dir():
+        return _visible(sum(1 for _ in folder.iterdir()), "CUDA_VISIBLE_DEVICES")
+    if importlib.util.find_spec("torch_npu") is not None:
+        return _visible(len(_numbered(devices, "davinci")), "ASCEND_RT_VISIBLE_DEVICES")
+    # Many machines have a small GPU of Intel that an ordinary torch does not use.
+    if _torch_version().endswith("+xpu"):
+        return _visible(len(_numbered(devices / "dri", "renderD")), "ZE_AFFINITY_MASK")
+    return 0
+
+
+def _numbered(folder: Path, stem: str) -> list[Path]:
+    return [path for path in folder.glob(f"{stem}*") if path.name.removeprefix(stem).isdecimal()]
+
+
+def _visible(found: int, variable: str) -> int:
+    visible = os.environ.get(variable)
     if visible is None:
         return found
     return min(found, len([name for name in visible.split(",") if name.strip() not in ("", "-1")]))
+
+
+def _torch_version() -> str:
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""

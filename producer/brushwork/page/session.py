@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from brushwork.gateway.admission.access import COOKIE, Principal
 from brushwork.gateway.root import below_root, linked_below_root, without_root
+from brushwork.gateway.services import Services
 from brushwork.page import templates
 from brushwork.page.words import COOKIE as LANGUAGE
 from brushwork.page.words import Words, chosen_language
@@ -36,11 +37,15 @@ class Session:
     Args:
         request: The HTTP request.
         principal: The authenticated caller; None on pages that require no key.
+        services: Counts the results that wait for a review; None to name none.
     """
 
-    def __init__(self, request: Request, principal: Principal | None = None) -> None:
+    def __init__(
+        self, request: Request, principal: Principal | None = None, services: Services | None = None
+    ) -> None:
         self._request = request
         self._principal = principal
+        self._services = services
 
     @cached_property
     def words(self) -> Words:
@@ -63,6 +68,13 @@ class Session:
     def may_review(self) -> bool:
         """Whether the caller may release and refuse held results."""
         return self._principal is not None and self._principal.may(Scope.ADMIN)
+
+    @cached_property
+    def num_held(self) -> int:
+        """Number of results that wait for a review by this caller; 0 if the caller may not review."""
+        if self._services is None or not self.may_review:
+            return 0
+        return self._services.backend.held_results.number()
 
     @property
     def sees_tenants(self) -> bool:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from brushwork_schemas.artifact import Artifact, is_sha256
 from brushwork_schemas.artifact.provenance_report import ProvenanceReport
@@ -20,7 +19,7 @@ from brushwork_schemas.errors import (
     JobNotFound,
     ServiceUnreachable,
 )
-from brushwork_schemas.job import Job, Progress, checked_id
+from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
 from brushwork_schemas.kinds.file_places import NO_FILE_YET, values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
@@ -37,6 +36,7 @@ from brushwork.inputs.open_files import rewindable
 from brushwork.inputs.picture_files import sendable_picture, stored_name
 from brushwork.transports.connection import Connection
 from brushwork.transports.flow import ConnectionLost, Flow, HttpRequest, HttpResponse, Pause, Work, blocking
+from brushwork.transports.job_path import job_segment
 from brushwork.transports.payload import MAX_INLINE_BYTES, data_url, encoded, packed
 from brushwork.transports.responses import Responses
 from brushwork.transports.retrying import Retrying
@@ -353,17 +353,7 @@ def _picture_bytes(request: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _job_path(job_id: str) -> str:
-    if "/" in checked_id(job_id):
-        # A job from a bare Celery message may have such an id, but a path can't contain it.
-        raise JobNotFound(
-            said(
-                "There is no job {job_id!r} that can be reached by HTTP: its id contains a slash.",
-                job_id=job_id,
-            ),
-            field="id",
-        )
-    # Dots are escaped too: a path that ends in `..` would be normalized to another one.
-    return f"/v1/jobs/{quote(job_id, safe='').replace('.', '%2E')}"
+    return f"/v1/jobs/{job_segment(job_id)}"
 
 
 def _query(wanted: JobFilter) -> dict[str, str]:

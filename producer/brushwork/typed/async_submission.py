@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
+    from brushwork_schemas.kinds.generation.image_editing import ImageEditingResult
     from brushwork_schemas.kinds.generation.image_to_image import ImageToImageResult
     from brushwork_schemas.kinds.generation.inpainting import InpaintingResult
     from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
     from brushwork_schemas.kinds.image_classification import ImageClassificationResult
     from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingResult
+    from brushwork_schemas.kinds.image_preprocessing import ImagePreprocessingResult
     from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
     from brushwork_schemas.kinds.image_to_text import ImageToTextResult
     from brushwork_schemas.kinds.image_upscaling import ImageUpscalingResult
@@ -56,6 +58,11 @@ class AsyncTypedSubmission(ABC):
 
     @overload
     async def submit(
+        self, kind: Literal["image-editing"], /, **parameters: Unpack[of.ImageEditingParameters]
+    ) -> Job[ImageEditingResult | None]: ...
+
+    @overload
+    async def submit(
         self, kind: Literal["inpainting"], /, **parameters: Unpack[of.InpaintingParameters]
     ) -> Job[InpaintingResult | None]: ...
 
@@ -78,6 +85,11 @@ class AsyncTypedSubmission(ABC):
     async def submit(
         self, kind: Literal["image-segmentation"], /, **parameters: Unpack[of.ImageSegmentationParameters]
     ) -> Job[ImageSegmentationResult | None]: ...
+
+    @overload
+    async def submit(
+        self, kind: Literal["image-preprocessing"], /, **parameters: Unpack[of.ImagePreprocessingParameters]
+    ) -> Job[ImagePreprocessingResult | None]: ...
 
     @overload
     async def submit(
@@ -117,6 +129,18 @@ class AsyncTypedSubmission(ABC):
         on_preview: OnPreview | None = None,
         **parameters: Unpack[of.ImageToImageParameters],
     ) -> Job[ImageToImageResult]: ...
+
+    @overload
+    async def run(
+        self,
+        kind: Literal["image-editing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImageEditingParameters],
+    ) -> Job[ImageEditingResult]: ...
 
     @overload
     async def run(
@@ -181,6 +205,18 @@ class AsyncTypedSubmission(ABC):
     @overload
     async def run(
         self,
+        kind: Literal["image-preprocessing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImagePreprocessingParameters],
+    ) -> Job[ImagePreprocessingResult]: ...
+
+    @overload
+    async def run(
+        self,
         kind: Literal["image-classification-training"],
         /,
         *,
@@ -232,6 +268,11 @@ class AsyncTypedSubmission(ABC):
 
     @overload
     async def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImageEditingResult | None], /, **changes: Unpack[of.ImageEditingChanges]
+    ) -> Job[ImageEditingResult | None]: ...
+
+    @overload
+    async def retry(  # type: ignore[overload-overlap]
         self, job: Job[InpaintingResult | None], /, **changes: Unpack[of.InpaintingChanges]
     ) -> Job[InpaintingResult | None]: ...
 
@@ -254,6 +295,11 @@ class AsyncTypedSubmission(ABC):
     async def retry(  # type: ignore[overload-overlap]
         self, job: Job[ImageSegmentationResult | None], /, **changes: Unpack[of.ImageSegmentationChanges]
     ) -> Job[ImageSegmentationResult | None]: ...
+
+    @overload
+    async def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImagePreprocessingResult | None], /, **changes: Unpack[of.ImagePreprocessingChanges]
+    ) -> Job[ImagePreprocessingResult | None]: ...
 
     @overload
     async def retry(

@@ -16,11 +16,13 @@ from brushwork.typed.arguments import DatasetFile, PictureFile
 KindName: TypeAlias = Literal[
     "text-to-image",
     "image-to-image",
+    "image-editing",
     "inpainting",
     "image-upscaling",
     "image-to-text",
     "image-classification",
     "image-segmentation",
+    "image-preprocessing",
     "image-classification-training",
 ]
 
@@ -146,6 +148,49 @@ class ImageToImageChanges(ImageToImageFields, total=False):
 
     prompt: str
     image: PictureFile
+
+
+class ImageEditingFields(OptionParameters, total=False):
+    """Optional parameters of image-editing."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    negative_prompt: str
+    width: int | None
+    height: int | None
+    num_inference_steps: int | None
+    guidance_scale: float | None
+    seed: int | None
+    num_images_per_prompt: int
+    scheduler: str | None
+    clip_skip: int | None
+    loras: Sequence[LoraChoice | LoraChoiceItem]
+    controlnet: str | None
+    control_image: PictureFile | None
+    controlnet_conditioning_scale: float | None
+    acceleration: float
+    output_format: Literal["png", "jpeg", "webp", "avif"] | None
+    output_quality: int | None
+    embed_parameters: bool | None
+    visible_label: bool | None
+    visible_label_text: str | None
+    visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
+    image_guidance_scale: float | None
+
+
+class ImageEditingParameters(ImageEditingFields):
+    """Parameters of image-editing. `ImageEditingRequest` describes them."""
+
+    prompt: str
+    images: PictureFile | Sequence[PictureFile]
+
+
+class ImageEditingChanges(ImageEditingFields, total=False):
+    """Changes for a repeated job of image-editing."""
+
+    prompt: str
+    images: PictureFile | Sequence[PictureFile]
 
 
 class InpaintingFields(OptionParameters, total=False):
@@ -303,6 +348,29 @@ class ImageSegmentationChanges(ImageSegmentationFields, total=False):
     image: PictureFile
 
 
+class ImagePreprocessingFields(OptionParameters, total=False):
+    """Optional parameters of image-preprocessing."""
+
+    version: Literal[1]
+    model: str | None
+    deterministic: bool
+    low_threshold: int | None
+    high_threshold: int | None
+    boxes: Sequence[Box | BoxItem]
+
+
+class ImagePreprocessingParameters(ImagePreprocessingFields):
+    """Parameters of image-preprocessing. `ImagePreprocessingRequest` describes them."""
+
+    image: PictureFile
+
+
+class ImagePreprocessingChanges(ImagePreprocessingFields, total=False):
+    """Changes for a repeated job of image-preprocessing."""
+
+    image: PictureFile
+
+
 class ImageClassificationTrainingFields(OptionParameters, total=False):
     """Optional parameters of image-classification-training."""
 
@@ -363,6 +431,8 @@ class AnyChanges(OptionParameters, total=False):
     visible_label_corner: Literal["top-left", "top-right", "bottom-left", "bottom-right"] | None
     image: PictureFile
     strength: float | None
+    images: PictureFile | Sequence[PictureFile]
+    image_guidance_scale: float | None
     mask_image: PictureFile
     noise_level: int | None
     language: Literal["en", "zh"]
@@ -380,6 +450,8 @@ class AnyChanges(OptionParameters, total=False):
     threshold: float | None
     points: Sequence[Point | PointItem]
     boxes: Sequence[Box | BoxItem]
+    low_threshold: int | None
+    high_threshold: int | None
     dataset: DatasetFile
     image_size: int | None
     num_train_epochs: int

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     from brushwork_schemas.job import Job
+    from brushwork_schemas.kinds.generation.image_editing import ImageEditingResult
     from brushwork_schemas.kinds.generation.image_to_image import ImageToImageResult
     from brushwork_schemas.kinds.generation.inpainting import InpaintingResult
     from brushwork_schemas.kinds.generation.text_to_image import TextToImageResult
     from brushwork_schemas.kinds.image_classification import ImageClassificationResult
     from brushwork_schemas.kinds.image_classification_training import ImageClassificationTrainingResult
+    from brushwork_schemas.kinds.image_preprocessing import ImagePreprocessingResult
     from brushwork_schemas.kinds.image_segmentation import ImageSegmentationResult
     from brushwork_schemas.kinds.image_to_text import ImageToTextResult
     from brushwork_schemas.kinds.image_upscaling import ImageUpscalingResult
@@ -56,6 +58,11 @@ class TypedSubmission(ABC):
 
     @overload
     def submit(
+        self, kind: Literal["image-editing"], /, **parameters: Unpack[of.ImageEditingParameters]
+    ) -> Job[ImageEditingResult | None]: ...
+
+    @overload
+    def submit(
         self, kind: Literal["inpainting"], /, **parameters: Unpack[of.InpaintingParameters]
     ) -> Job[InpaintingResult | None]: ...
 
@@ -81,6 +88,11 @@ class TypedSubmission(ABC):
 
     @overload
     def submit(
+        self, kind: Literal["image-preprocessing"], /, **parameters: Unpack[of.ImagePreprocessingParameters]
+    ) -> Job[ImagePreprocessingResult | None]: ...
+
+    @overload
+    def submit(
         self,
         kind: Literal["image-classification-training"],
         /,
@@ -98,9 +110,9 @@ class TypedSubmission(ABC):
                 that they do not know, such as one of a plug-in: write `UntypedKind("my-kind")` for it.
             **parameters: The fields of the kind's request, and those of `JobOptions`: `priority`, `tenant`,
                 `deadline_s`, `idempotency_key`, `webhook_url` and others. A picture (`image`, `mask_image`,
-                `control_image`) may be a path, bytes, an open file, a PIL image, a NumPy array, an artifact
-                of another job, or a URL. A `dataset` may be the path of an archive or folder, bytes, an open
-                file, or an artifact.
+                `control_image`, each of `images`) may be a path, bytes, an open file, a PIL image, a NumPy
+                array, an artifact of another job, or a URL. A `dataset` may be the path of an archive or
+                folder, bytes, an open file, or an artifact.
 
         Raises:
             UnknownKind, UnknownModel, InvalidRequest, InvalidImage, InvalidDataset: The request is wrong; the
@@ -134,6 +146,18 @@ class TypedSubmission(ABC):
         on_preview: OnPreview | None = None,
         **parameters: Unpack[of.ImageToImageParameters],
     ) -> Job[ImageToImageResult]: ...
+
+    @overload
+    def run(
+        self,
+        kind: Literal["image-editing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImageEditingParameters],
+    ) -> Job[ImageEditingResult]: ...
 
     @overload
     def run(
@@ -194,6 +218,18 @@ class TypedSubmission(ABC):
         on_preview: OnPreview | None = None,
         **parameters: Unpack[of.ImageSegmentationParameters],
     ) -> Job[ImageSegmentationResult]: ...
+
+    @overload
+    def run(
+        self,
+        kind: Literal["image-preprocessing"],
+        /,
+        *,
+        timeout_s: float | None = None,
+        on_progress: OnProgress | None = None,
+        on_preview: OnPreview | None = None,
+        **parameters: Unpack[of.ImagePreprocessingParameters],
+    ) -> Job[ImagePreprocessingResult]: ...
 
     @overload
     def run(
@@ -262,6 +298,11 @@ class TypedSubmission(ABC):
 
     @overload
     def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImageEditingResult | None], /, **changes: Unpack[of.ImageEditingChanges]
+    ) -> Job[ImageEditingResult | None]: ...
+
+    @overload
+    def retry(  # type: ignore[overload-overlap]
         self, job: Job[InpaintingResult | None], /, **changes: Unpack[of.InpaintingChanges]
     ) -> Job[InpaintingResult | None]: ...
 
@@ -284,6 +325,11 @@ class TypedSubmission(ABC):
     def retry(  # type: ignore[overload-overlap]
         self, job: Job[ImageSegmentationResult | None], /, **changes: Unpack[of.ImageSegmentationChanges]
     ) -> Job[ImageSegmentationResult | None]: ...
+
+    @overload
+    def retry(  # type: ignore[overload-overlap]
+        self, job: Job[ImagePreprocessingResult | None], /, **changes: Unpack[of.ImagePreprocessingChanges]
+    ) -> Job[ImagePreprocessingResult | None]: ...
 
     @overload
     def retry(

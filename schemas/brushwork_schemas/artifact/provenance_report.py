@@ -50,7 +50,7 @@ class AigcLabel(_Part):
     ContentPropagator: str | None = Field(None, description="Who distributed it.")
     PropagateID: str | None = Field(None, description="The distributor's number of the content.")
     ReservedCode2: str | None = Field(None, description="For the distributor's own check.")
-    where: str = Field(description="Where in the file it stands: xmp, png_text, exif or comment.")
+    where: str = Field(description="Where in the file it stands: xmp, png_text, exif, iptc or comment.")
 
     @property
     def stated(self) -> dict[str, str]:

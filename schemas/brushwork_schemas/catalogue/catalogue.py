@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
+from brushwork_schemas.catalogue.named_parts import linked, with_named_parts
 from brushwork_schemas.catalogue.reading import read_entries
 from brushwork_schemas.catalogue.trained_models import TRAINED, trained_model, trains_for
 from brushwork_schemas.errors import InvalidRequest, UnknownModel
@@ -46,7 +47,8 @@ class Catalogue:
             return packaged
         models, add_ons = read_entries(user_file)
         kept = {name: model for name, model in packaged._models.items() if name not in models}
-        return cls({**models, **kept}, {**packaged._add_ons, **add_ons})
+        every = {**models, **kept}
+        return cls(linked(every, every, partial(_wrong_entry, user_file)), {**packaged._add_ons, **add_ons})
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -55,6 +57,14 @@ class Catalogue:
     def add_ons(self) -> tuple[AddOn, ...]:
         """All LoRA adapters and ControlNets."""
         return tuple(self._add_ons.values())
+
+    def with_named_parts(self, model: Model) -> Model:
+        """Return an entry that is not in the catalogue, with the sources of the entries that it names.
+
+        Raises:
+            InvalidRequest: It names an entry that does not exist or does not fit.
+        """
+        return with_named_parts(model, self._models)
 
     def of_kind(self, kind: str) -> list[Model]:
         """Return all models that serve `kind`."""
@@ -163,7 +173,8 @@ def _packaged() -> Catalogue:
     for key, file in registered(CATALOGUES, Path, str, _check_readable).items():
         more_models, more_add_ons = read_entries(file, partial(_leave_out, key))
         # The first file that names a model wins, and its models come first.
-        models |= _new(key, "models", models, more_models)
+        new = _new(key, "models", models, more_models)
+        models |= linked(new, {**models, **new}, partial(_leave_out, key))
         add_ons |= _new(key, "add-ons", add_ons, more_add_ons)
     return Catalogue(models, add_ons)
 
@@ -171,6 +182,14 @@ def _packaged() -> Catalogue:
 def _check_readable(file: Path) -> None:
     """Raise InvalidRequest if no entry of a file can be read. A wrong entry alone does not matter here."""
     read_entries(file, lambda name, error: None)
+
+
+def _wrong_entry(file: Path, name: str, error: InvalidRequest) -> None:
+    raise InvalidRequest(
+        said("Invalid catalogue {file}: {reason}", file=file, reason=error.message),
+        field="catalogue",
+        hint=error.hint,
+    ) from error
 
 
 def _leave_out(key: str, name: str, error: InvalidRequest) -> None:

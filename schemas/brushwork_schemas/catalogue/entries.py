@@ -5,11 +5,19 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from brushwork_schemas.artifact import Sha256
 from brushwork_schemas.catalogue.engine_fit import check_engine
 from brushwork_schemas.catalogue.pipeline_description import PipelineDescription
+from brushwork_schemas.catalogue.source import Source
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
 from brushwork_schemas.kinds.registry import all_kinds
@@ -19,52 +27,6 @@ from brushwork_schemas.wording.validation import first_invalid
 Dtype = Literal["auto", "float32", "float16", "bfloat16"]
 Engine = Literal["torch", "onnxruntime", "openvino"]
 EnginePrecision = Literal["float32", "bfloat16", "int8"]
-
-
-class Source(BaseModel):
-    """Where the files of a model come from. Exactly one of the places is set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    packaged: str | None = Field(
-        None, pattern=r"^[A-Za-z0-9_-]+$", description="Name of a model in the wheel."
-    )
-    folder: Path | None = Field(None, description="A folder in the layout of `save_pretrained`.")
-    repository: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?$",
-        description="Hugging Face repository. `brushwork models pull` downloads it; workers never do.",
-    )
-    weights: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_]+\.[A-Za-z0-9_]+$",
-        description="torchvision weights, such as ResNet50_Weights.IMAGENET1K_V2; also pulled.",
-    )
-    architecture: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9_]+$",
-        description="Architecture of an untrained model, which needs no file.",
-    )
-    job: str | None = Field(None, description="Id of the job that trained the model.")
-    revision: str | None = Field(None, pattern="^[0-9a-f]{40}$", description="Commit of the repository.")
-    variant: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z0-9._-]+$",
-        description="Variant of the weights: `fp16` for model.fp16.safetensors.",
-    )
-    files: dict[str, Sha256] = Field(
-        default_factory=dict,
-        description="Required SHA-256 of files, by their path in the folder or repository.",
-    )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        places = ("packaged", "folder", "repository", "weights", "architecture", "job")
-        if sum(getattr(self, place) is not None for place in places) != 1:
-            raise ValueError(said("exactly one of {places} must be set", places=places))
-        if self.repository is not None and self.revision is None:
-            raise ValueError('a repository must be pinned: set revision = "<commit>" with all 40 digits')
-        return self
 
 
 class Limits(BaseModel):
@@ -102,6 +64,13 @@ class Model(BaseModel):
     )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     licence_url: str | None = None
+    vae: str | None = Field(
+        None,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
+        max_length=1000,
+        description="VAE to use instead of that of its files: a folder, a .safetensors file, or the name of "
+        "another model.",
+    )
     gated: bool = Field(False, description="Whether its repository requires an accepted licence and a token.")
     dtype: Dtype = "auto"
     quantization: Literal["none", "int8_weight_only", "int4_weight_only"] = Field(
@@ -144,6 +113,8 @@ class Model(BaseModel):
         description="Largest number of rows in a batch; by default the limit of the worker. "
         "With classifier-free guidance, a picture has two rows.",
     )
+
+    _vae_source: Source | None = PrivateAttr(None)
 
     @model_validator(mode="before")
     @classmethod
@@ -253,6 +224,35 @@ class Model(BaseModel):
                     )
                 ) from None
 
+    @model_validator(mode="after")
+    def _file_has_a_base(self) -> Self:
+        if self.source.file is not None and self.source.base is None:
+            raise ValueError(
+                said(
+                    "source: a model from a single file needs `base`, the name of a model of the same family "
+                    "that provides its configuration and tokenizers"
+                )
+            )
+        return self
+
+    @property
+    def vae_source(self) -> Source | None:
+        """Where the VAE of the entry comes from, after the catalogue has looked up its name."""
+        return self._vae_source
+
+    def with_parts(self, base: Source | None, vae: Source | None) -> Self:
+        """Return the entry with the sources of the entries that it names.
+
+        Args:
+            base: Source of the model `source.base`.
+            vae: Source of the VAE.
+        """
+        made = self if base is None else self.model_copy(update={"source": self.source.with_base(base)})
+        if vae is not None:
+            made = made.model_copy()
+            made._vae_source = vae
+        return made
+
     @property
     def family_spec(self) -> Family:
         """The family of the model."""
@@ -319,6 +319,16 @@ class AddOn(BaseModel):
     )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     dtype: Dtype = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_file(cls, entry: Any) -> Any:
+        source = entry.get("source") if isinstance(entry, Mapping) else None
+        if isinstance(source, Source):
+            file: Any = source.file
+        else:
+            file = source.get("file") if isinstance(source, Mapping) else None
+        return {**entry, "weight_name": Path(file).name} if isinstance(file, str | Path) else entry
 
 
 def _described(pipeline: Any) -> dict[str, Any]:

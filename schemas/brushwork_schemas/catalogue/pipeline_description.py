@@ -31,6 +31,9 @@ class PipelineDescription(BaseModel):
         default_factory=dict,
         description="Default values of request fields. A table named after a kind is for that kind only.",
     )
+    arguments: dict[str, Any] = Field(
+        default_factory=dict, description="Further arguments of its call, the same for every job."
+    )
     schedulers: tuple[str, ...] = Field(
         (), description="Classes of diffusers schedulers that work with this pipeline."
     )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from brushwork_schemas.catalogue.entries import AddOn, Model
+from brushwork_schemas.catalogue.named_parts import is_path
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
@@ -64,11 +65,14 @@ def _listed(content: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _anchored(entry: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Resolve a relative `source.folder` against the folder of the catalogue file."""
-    source = entry.get("source")
-    if not isinstance(source, dict) or not isinstance(source.get("folder"), str):
-        return entry
-    return {**entry, "source": {**source, "folder": folder / source["folder"]}}
+    """Resolve relative paths of an entry against the folder of the catalogue file."""
+    source, vae = entry.get("source"), entry.get("vae")
+    if isinstance(source, dict):
+        paths = {
+            name: folder / source[name] for name in ("folder", "file") if isinstance(source.get(name), str)
+        }
+        entry = {**entry, "source": {**source, **paths}}
+    return {**entry, "vae": str(folder / vae)} if isinstance(vae, str) and is_path(vae) else entry
 
 
 def _entry(file: Path, section: str, name: str, entry: Any) -> Model | AddOn:

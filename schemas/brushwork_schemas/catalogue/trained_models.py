@@ -2,7 +2,8 @@
 
 import re
 
-from brushwork_schemas.catalogue.entries import Model, Source
+from brushwork_schemas.catalogue.entries import Model
+from brushwork_schemas.catalogue.source import Source
 from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds

@@ -155,7 +155,7 @@ FAMILIES = (
         library="diffusers",
         loader="brushwork_workers.families.diffusion.loading:load",
         classes=("*Pipeline",),
-        kinds=(*GENERATION, "image-editing", "image-upscaling", "text-to-video", "image-to-video"),
+        kinds=(*GENERATION, "image-editing", "text-to-video", "image-to-video"),
         is_described=True,
     ),
 )

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.field_words import FieldWords
-from brushwork_schemas.kinds.file_places import patterns_of, values_at
+from brushwork_schemas.kinds.file_places import ANY_INDEX, patterns_of, values_at
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Localized, localized
@@ -165,13 +165,14 @@ class Kind:
         """
         if self.digital_source is not None or not self.makes_pictures:
             return self.digital_source
-        has_picture = any(getattr(request, name, None) is not None for name in self.pictures)
+        # None for no picture, or an empty list.
+        has_picture = any(getattr(request, name, None) for name in self.pictures)
         return DigitalSource.COMPOSITE if has_picture else DigitalSource.GENERATED
 
     @property
     def takes_image(self) -> bool:
-        """Whether its requests have the field `image`."""
-        return "image" in self.request_type.model_fields
+        """Whether its requests have the field `image`, or are about pictures of another name."""
+        return "image" in self.request_type.model_fields or self.main_input in self.pictures
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -190,7 +191,8 @@ class Kind:
         The main picture comes first; see `file_places`.
         """
         found = patterns_of(self.request_type.model_json_schema())
-        return {pattern: found[pattern] for pattern in sorted(found, key="image".__ne__)}
+        main = ("image", f"images.{ANY_INDEX}")
+        return {pattern: found[pattern] for pattern in sorted(found, key=lambda pattern: pattern not in main)}
 
     def files_in(self, request: Any) -> dict[str, str]:
         """Return the names of the files of a request by place, such as `ip_adapters.0.images.1`.
@@ -203,8 +205,10 @@ class Kind:
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """Fields of its request that name pictures; the main picture first."""
-        return tuple(name for name, media_type in self.files.items() if media_type == PICTURE)
+        """Fields of its request that name pictures, or several pictures; the main picture first."""
+        named = {**self.files, **self.file_lists}
+        found = [name for name, media_type in named.items() if media_type == PICTURE]
+        return tuple(sorted(found, key=lambda name: name not in ("image", "images")))
 
     @property
     def masks(self) -> tuple[str, ...]:
@@ -214,9 +218,33 @@ class Kind:
 
     @property
     def main_input(self) -> str | None:
-        """Field of the file that a job is about: the first required file; None if no file is required."""
+        """Field of the file that a job is about: the first required file; None if no file is required.
+
+        It may be a field for several files.
+        """
         fields = self.request_type.model_fields
-        return next((name for name in self.files if fields[name].is_required()), None)
+        return next((name for name in (*self.files, *self.file_lists) if fields[name].is_required()), None)
+
+    def main_picture(self, request: Any) -> str | None:
+        """Return the name of the picture that a job is about, the first of several; None if there is none.
+
+        Args:
+            request: A stored request, or its fields.
+        """
+        if self.main_input not in self.pictures:
+            return None
+        places = (self.main_input, f"{self.main_input}.0")
+        return next((name for place, name in self.files_in(request).items() if place in places), None)
+
+    @cached_property
+    def file_lists(self) -> dict[str, str]:
+        """Fields of its request that name several files, such as `images`, and the media type of each."""
+        parts = {pattern: pattern.split(".") for pattern in self.file_patterns}
+        return {
+            names[0]: self.file_patterns[pattern]
+            for pattern, names in parts.items()
+            if names[1:] == [ANY_INDEX]
+        }
 
     @property
     def main_field(self) -> str | None:

@@ -22,6 +22,8 @@ from torch import Generator, Tensor
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
+from brushwork_workers.device.accelerator import Event, is_accelerator, recorded_event
+
 # A VAE returns a distribution; it can be sliced like the tensor that it was made from.
 pytree.register_pytree_node(
     DiagonalGaussianDistribution,
@@ -87,16 +89,11 @@ def run_together(calls: Sequence[ModuleCall]) -> list[Any]:
     return _sliced(answer, rows)
 
 
-def completion_event(answers: Sequence[Any]) -> torch.cuda.Event | None:
-    """Return a CUDA event that fires when the device has computed these answers; None if they are ready."""
+def completion_event(answers: Sequence[Any]) -> Event | None:
+    """Return an event that fires when the device has computed these answers; None if they are ready."""
     leaves = pytree.tree_leaves(list(answers))
     device = next((leaf.device for leaf in leaves if isinstance(leaf, Tensor)), None)
-    if device is None or device.type != "cuda":
-        return None
-    # Blocking, because a spinning thread would take a core from the jobs.
-    event = torch.cuda.Event(blocking=True)
-    event.record(torch.cuda.current_stream(device))
-    return event
+    return recorded_event(device) if device is not None and is_accelerator(device) else None
 
 
 def owner_of(function: Callable[..., Any]) -> Any:

@@ -25,6 +25,7 @@ from brushwork_workers.batching.model_executor import StopCheck
 from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
 from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
 from brushwork_workers.batching.stats import BatchStats
+from brushwork_workers.device.accelerator import empty_cache
 from brushwork_workers.device.cpu import device_thread
 
 LOGGER = logging.getLogger(__name__)
@@ -313,8 +314,8 @@ class Batcher:
             else:
                 self._delivery.add(pending.answer, value)
         self._delivery.deliver_next()
-        # CUDA only queues its work. Without this wait, jobs would run ahead of the device, and a job that
-        # comes later could join them only after all of the queued work.
+        # An accelerator only queues its work. Without this wait, jobs would run ahead of the device, and
+        # a job that comes later could join them only after all of the queued work.
         if completed is not None:
             completed.synchronize()
 
@@ -343,8 +344,7 @@ class Batcher:
                 self._scheduler.batch_too_large(batch)
 
     def _shrink(self, batch: CallBatch, pending: Sequence[PendingCall]) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_cache()
         if len(batch.calls) > 1:
             LOGGER.warning(
                 "%d rows of %s do not fit into memory; trying fewer", batch.rows, pending[0].options

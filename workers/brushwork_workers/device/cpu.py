@@ -10,8 +10,10 @@ from collections.abc import Callable
 import torch
 
 # malloc.h of the GNU C library.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -3, -4, -8
 KEPT_BYTES = 2**30
+# Larger blocks go back to the system at once.
+LARGE_BLOCK_BYTES = 64 * 2**20
 GROWTH_BYTES = 64 * 2**20
 
 
@@ -19,7 +21,9 @@ def keep_memory() -> bool:
     """Make the C library keep up to a gibibyte of freed memory for all threads together; False if it cannot.
 
     By default it returns every block of more than 32 MiB to the system at once. For the next block the system
-    fills all pages with zeros, which takes longer than the computation in a decoder's larger batches.
+    fills all pages with zeros, which takes longer than the computation in a decoder's larger batches. Blocks
+    of 64 MiB and more still go back: networks that need them compute for longer, and kept blocks of many
+    different sizes took twice the memory of those in use.
 
     By default most threads also get an arena of their own. It keeps as much memory as the largest picture of
     its thread took, and no other thread can use it. With one arena a worker keeps that memory once.
@@ -27,8 +31,11 @@ def keep_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES, _M_ARENA_MAX: 1}
-    return all(mallopt(name, value) for name, value in wanted.items())
+    wanted = {_M_TRIM_THRESHOLD: KEPT_BYTES, _M_TOP_PAD: GROWTH_BYTES, _M_ARENA_MAX: 1}
+    is_kept = all(mallopt(name, value) for name, value in wanted.items())
+    # Versions before 2.35 allow no threshold of more than 32 MiB. There, all blocks are kept.
+    has_threshold = mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
+    return is_kept and bool(has_threshold or mallopt(_M_MMAP_MAX, 0))
 
 
 def device_thread(serve: Callable[[], None], num_threads: int | None = None) -> threading.Thread:

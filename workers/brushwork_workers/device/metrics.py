@@ -1,4 +1,4 @@
-"""The metrics of the device, from torch and NVML; none without CUDA."""
+"""The metrics of the device, from torch and its driver; none of a CPU."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,8 @@ import torch
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+from brushwork_workers.device import accelerator
 
 
 class DeviceMetrics(Collector):
@@ -19,28 +21,21 @@ class DeviceMetrics(Collector):
         self._device = device
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        if self._device.type != "cuda":
+        """Yield the metrics. What the backend of the device does not tell is left out."""
+        device = self._device
+        if not accelerator.is_accelerator(device):
             return
-        free, total = torch.cuda.mem_get_info(self._device)
-        yield self._gauge("memory_used_bytes", "Memory in use on the device, by all processes.", total - free)
-        yield self._gauge("memory_total_bytes", "Memory of the device.", total)
-        held = torch.cuda.memory_reserved(self._device)
-        yield self._gauge(
-            "memory_held_bytes", "Memory that this worker has reserved, including its cache.", held
-        )
-        busy = self._busy()
-        if busy is not None:
-            yield self._gauge(
-                "busy_ratio", "Share of the recent past in which the device was computing.", busy
-            )
-
-    def _busy(self) -> float | None:
-        try:
-            return torch.cuda.utilization(self._device) / 100
-        # NVML may be missing, or not answer in a container. torch then raises various errors.
-        except Exception:
-            return None
+        if (memory := accelerator.memory_info(device)) is not None:
+            free, total = memory
+            used = "Memory in use on the device, by all processes."
+            yield self._gauge("memory_used_bytes", used, total - free)
+            yield self._gauge("memory_total_bytes", "Memory of the device.", total)
+        if (held := accelerator.memory_held(device)) is not None:
+            reserved = "Memory that this worker has reserved, including its cache."
+            yield self._gauge("memory_held_bytes", reserved, held)
+        if (busy := accelerator.busy_ratio(device)) is not None:
+            computing = "Share of the recent past in which the device was computing."
+            yield self._gauge("busy_ratio", computing, busy)
 
     def _gauge(self, name: str, documentation: str, value: float) -> Metric:
         family = GaugeMetricFamily(f"brushwork_device_{name}", documentation, labels=["device"])

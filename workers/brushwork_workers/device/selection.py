@@ -7,6 +7,8 @@ from brushwork_core.settings.machine import machine_memory
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_workers.device import accelerator
+
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -15,7 +17,7 @@ def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
 
     Args:
         wanted: The value of `Settings.device`.
-        worker_index: Index of this worker on its machine; workers take the GPUs in turn.
+        worker_index: Index of this worker on its machine; workers take the accelerators in turn.
 
     Raises:
         InvalidRequest: torch does not know the device, or this machine does not have it.
@@ -29,32 +31,40 @@ def choose_device(wanted: str, worker_index: int = 0) -> torch.device:
         raise InvalidRequest(
             said("device: {wanted!r} is not available on this machine: {error}", wanted=wanted, error=error),
             field="device",
-            hint="Set BRUSHWORK_DEVICE to auto, cpu, cuda, cuda:<index> or mps.",
+            hint="Set BRUSHWORK_DEVICE to auto, cpu, cuda, npu, xpu, mps, or one of several: cuda:1.",
         ) from error
     return device
 
 
 def choose_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """Return the number format named `wanted`; for "auto" bfloat16 on CUDA, else float32."""
-    if wanted == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return _DTYPES[wanted]
+    """Return the number format named `wanted`.
+
+    "auto" is float32 on a CPU and on Apple's GPUs, and bfloat16 on CUDA. On other accelerators it is bfloat16
+    if they compute in it, else float16, which Ascend's older NPUs need.
+    """
+    if wanted != "auto":
+        return _DTYPES[wanted]
+    if not accelerator.is_accelerator(device) or device.type == "mps":
+        return torch.float32
+    is_brain = device.type == "cuda" or accelerator.computes_bfloat16(device)
+    return torch.bfloat16 if is_brain else torch.float16
 
 
 def default_pixels(device: torch.device) -> int:
     """Return the most pixels of one batch if the settings do not give a limit.
 
-    On CUDA a batch that does not fit raises an error and is halved, so the limit may be high. Elsewhere the
-    operating system would end the process first.
+    On an accelerator with memory of its own, a batch that does not fit raises an error and is halved, so the
+    limit may be high. Elsewhere the operating system would end the process first.
     """
-    return 64 * 2**20 if device.type == "cuda" else 4 * 2**20
+    return 64 * 2**20 if accelerator.is_accelerator(device) and device.type != "mps" else 4 * 2**20
 
 
 def model_budget(device: torch.device, workers_here: int, given_gb: float | None = None) -> int:
     """Return the bytes that the models of one worker may take together.
 
-    By default 70 % of the GPU's memory, divided among the workers that share the GPU; jobs need the rest.
-    Without a GPU half of the machine's memory, divided among all workers of the machine.
+    By default 70 % of the accelerator's memory, divided among the workers that share it; jobs need the rest.
+    Without memory of its own (a CPU, Apple's GPUs), half of the machine's memory, divided among all workers
+    of the machine.
 
     Args:
         device: The worker's device.
@@ -63,20 +73,21 @@ def model_budget(device: torch.device, workers_here: int, given_gb: float | None
     """
     if given_gb is not None:
         return round(given_gb * 2**30)
-    if device.type == "cuda":
-        workers_on_it = -(-workers_here // torch.cuda.device_count())
-        return int(0.7 * torch.cuda.get_device_properties(device).total_memory) // workers_on_it
+    if (memory := accelerator.memory_info(device)) is not None:
+        workers_on_it = -(-workers_here // max(1, accelerator.device_count()))
+        return int(0.7 * memory[1]) // workers_on_it
     return machine_memory() // 2 // workers_here
 
 
 def device_name(device: torch.device) -> str:
     """Return a readable name of a device."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({platform.processor() or platform.machine()})"
+    label = accelerator.device_label(device) if accelerator.is_accelerator(device) else None
+    return f"{device} ({label or platform.processor() or platform.machine()})"
 
 
 def _best(worker_index: int) -> str:
-    if torch.cuda.is_available():
-        return f"cuda:{worker_index % torch.cuda.device_count()}"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    found = accelerator.current()
+    if found is None:
+        return "cpu"
+    # There is only one GPU of Apple, which has no number.
+    return "mps" if found.type == "mps" else f"{found.type}:{worker_index % accelerator.device_count()}"

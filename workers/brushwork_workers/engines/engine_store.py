@@ -14,7 +14,7 @@ from filelock import FileLock
 from brushwork_workers.engines.engine import engine_versions
 from brushwork_workers.engines.exported_model import ExportedModel
 from brushwork_workers.engines.model_export import ExportOrder
-from brushwork_workers.models.revision import fingerprint, versions
+from brushwork_workers.models.revision import fingerprint, own_fingerprint, versions
 
 LOGGER = logging.getLogger(__name__)
 # Raised when the files that an export writes change, or what it compares.
@@ -96,11 +96,12 @@ def _key(order: ExportOrder) -> str:
     model: Model = order.model
     entry = model.model_dump(mode="json", include={"family", "kinds", "engine", "safety_checker", "source"})
     # The files count, not their place.
-    entry["source"].pop("folder", None)
+    for place in ("folder", "file"):
+        entry["source"].pop(place, None)
     depends_on = {
         "format": FORMAT,
         "entry": entry,
-        "files": fingerprint(order.folder),
+        "files": fingerprint(order.folder) + own_fingerprint(model, order.folder),
         "precision": order.precision,
         "versions": versions() | engine_versions(model.engine),
     }

@@ -135,7 +135,8 @@ class AttemptContext:
         )
         self.outputs.append(artifact)
         if kind_named(self._attempt.claim.kind).makes_pictures:
-            self.prints.append(print_of(picture, artifact))
+            # Copies show what the file shows, also its visible label.
+            self.prints.append(print_of(written.picture, artifact))
         if self._is_judged:
             self.made[artifact.sha256] = MadePicture(picture, source, seed)
         return artifact

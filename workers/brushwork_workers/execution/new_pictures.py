@@ -83,12 +83,15 @@ class NewPictures:
         self._choices = OutputChoices.of(origin and origin.request)
 
     def check(self) -> None:
-        """Refuse choices of the request that cannot be fulfilled here.
+        """Refuse what cannot be done here, before any model call: choices of the request, and signatures.
 
         Raises:
             InvalidRequest: A field cannot be fulfilled.
+            SigningFailed: The pictures of the job could not be signed.
         """
         self._writer.check(self._choices)
+        if self._origin is not None and self._origin.source("kind") is not None:
+            self._writer.check_signature()
 
     def written(
         self,

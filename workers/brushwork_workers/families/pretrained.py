@@ -84,12 +84,13 @@ class PictureProcessor:
         spec: The model that is loaded.
 
     Attributes:
+        processor: The image processor.
         pixels: Pixels of a prepared square picture, for `CallOptions.pixels_per_row`.
     """
 
     def __init__(self, spec: LoadSpec) -> None:
         self._spec = spec
-        self._processor = AutoImageProcessor.from_pretrained(
+        self.processor = AutoImageProcessor.from_pretrained(
             spec.folder, local_files_only=True, trust_remote_code=False
         )
         self.pixels = math.prod(self(Image.new("RGB", (64, 64)))["pixel_values"].shape[-2:])
@@ -105,15 +106,15 @@ class PictureProcessor:
         """
         if shortest := self._shortest_edge():
             check_proportions(picture, shortest)
-        processed = self._processor(images=picture, return_tensors="pt")
+        processed = self.processor(images=picture, return_tensors="pt")
         inputs: Mapping[str, Tensor] = processed.to(self._spec.device, self._spec.dtype)
         return inputs
 
     def _shortest_edge(self) -> int | None:
         """Return the length to which the shorter edge is scaled, in pixels; None if both are given."""
-        if isinstance(self._processor, TimmWrapperImageProcessor):
-            config = self._processor.data_config
+        if isinstance(self.processor, TimmWrapperImageProcessor):
+            config = self.processor.data_config
             return math.ceil(int(config["input_size"][-1]) / float(config["crop_pct"]))
-        size = getattr(self._processor, "size", None)
+        size = getattr(self.processor, "size", None)
         shortest: int | None = getattr(size, "shortest_edge", None)
         return None if getattr(size, "longest_edge", None) else shortest

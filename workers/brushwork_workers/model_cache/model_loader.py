@@ -28,6 +28,7 @@ from brushwork_workers.interface import FoundAddOn, LoadedModules, Loader, LoadS
 from brushwork_workers.model_cache import tuning
 from brushwork_workers.model_cache.footprint import estimated_bytes, module_bytes
 from brushwork_workers.model_cache.loaded_model import LoadedModel
+from brushwork_workers.models.checkpoints.own_parts import FolderPart, own_parts
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FolderListing
 from brushwork_workers.models.location import listed, locate
@@ -84,11 +85,28 @@ class ModelLoader:
         is_own = is_here(model.source)
         names = listed(model)[1] if is_own else files_to_load(model, FolderListing(folder))
         try:
-            files = [folder / name for name in names if name.endswith(SAFETENSORS)]
-            parts = _by_folder(files) if model.placement == "model_offload" else [files]
-            return max((estimated_bytes(part, self._dtype(model)) for part in parts), default=0)
+            sizes = self._part_sizes(model, folder, names)
+            return (max if model.placement == "model_offload" else sum)([0, *sizes])
         except (OSError, ValueError, KeyError) as error:
             raise _unloadable(model, folder, error) from error
+
+    def _part_sizes(self, model: Model, folder: Path, names: Iterable[str]) -> list[int]:
+        """Return the bytes of each module of a model, by the headers of its files."""
+        dtype, own = self._dtype(model), own_parts(model, folder)
+        files = [folder / name for name in names if name.endswith(SAFETENSORS)]
+        sizes = [
+            estimated_bytes(part, dtype)
+            for part in _by_folder(files)
+            if part[0].parent.relative_to(folder).as_posix() not in own
+        ]
+        for part in own.values():
+            if isinstance(part, FolderPart):
+                sizes.append(
+                    estimated_bytes((file for file in part.files if file.suffix == SAFETENSORS), dtype)
+                )
+            else:
+                sizes.append(part.num_bytes(dtype))
+        return sizes
 
     def export_limit_s(self, model: Model) -> float:
         """Return the seconds that the export of a model for its engine may take, besides the load itself."""

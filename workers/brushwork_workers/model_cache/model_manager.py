@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 
-import torch
 from brushwork_core.files.model_folders import is_here
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
 from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
 from brushwork_schemas.wording.phrase import said
 
+from brushwork_workers.device.accelerator import empty_cache
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.model_cache.cpu_cache import CpuCache
 from brushwork_workers.model_cache.load_backoff import LoadBackoff, without_traceback
@@ -337,7 +337,7 @@ class ModelManager:
 
     def _note_failure(self, model: Model, error: BrushworkError) -> None:
         """Record that a model cannot be loaded, and end the waits for it."""
-        if isinstance(error, ModelNotHere) and model.source.folder is None:
+        if isinstance(error, ModelNotHere) and _can_be_pulled(model):
             # No failure: its files have not been downloaded yet.
             if model.name in self._models:
                 self._not_here.add(model.name)
@@ -388,8 +388,13 @@ def _first_of_each_kind_first(models: Sequence[Model]) -> list[Model]:
     return sorted(models, key=lambda model: model.name not in firsts.values())
 
 
+def _can_be_pulled(model: Model) -> bool:
+    """Return whether files of a model that are missing may be pulled later."""
+    source = model.source
+    return source.folder is None and (source.file is None or source.file.is_file())
+
+
 def _free_memory() -> None:
     # Modules refer to each other in cycles, which only the garbage collector frees.
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_cache()

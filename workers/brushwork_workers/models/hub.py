@@ -95,6 +95,11 @@ class HubRepository:
         """Whether the licence must be accepted before a download."""
         return bool(self._info.gated)
 
+    @property
+    def page(self) -> str:
+        """The address of its page."""
+        return _page(self._repository)
+
     def read(self, name: str) -> dict[str, Any]:
         """Read a JSON file."""
         file = self._get(name, self._scratch, lambda num_bytes: None)
@@ -152,6 +157,10 @@ class HubRepository:
             return HfApi().model_info(self._repository, revision=self._revision, files_metadata=True)
 
 
+def _page(repository: str) -> str:
+    return f"https://huggingface.co/{repository}"
+
+
 def _is_intact(file: Path, sha256: str, remote: RemoteFile) -> bool:
     if remote.sha256 is not None:
         return sha256 == remote.sha256
@@ -178,7 +187,7 @@ def _silent_progress_bar(report: ByteProgress) -> type[tqdm]:
 @contextmanager
 def _hub_errors(repository: str, revision: str) -> Iterator[None]:
     """Turn errors of the hub into errors of brushwork with a hint."""
-    page = f"https://huggingface.co/{repository}"
+    page = _page(repository)
     try:
         yield
     except GatedRepoError as error:

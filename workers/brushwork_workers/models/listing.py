@@ -47,6 +47,22 @@ class FolderListing:
         return parsed(name, lambda: (self._folder / name).read_text("utf-8"))
 
 
+class FileListing:
+    """One file of a folder on this machine, which has no configuration."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The name of the file, if it exists."""
+        return frozenset((self._file.name,) if self._file.is_file() else ())
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Read it as a JSON file."""
+        return parsed(name, lambda: (self._file.parent / name).read_text("utf-8"))
+
+
 def parsed(name: str, text: Callable[[], str]) -> dict[str, Any]:
     """Parse a JSON object.
 

@@ -13,14 +13,16 @@ from brushwork_core.files.model_folders import (
     read_lock,
 )
 from brushwork_core.settings.environment import models_dir
+from brushwork_schemas.catalogue import Model
 from brushwork_schemas.errors import HashMismatch, ModelFileMissing, ModelNotHere, ModelUnavailable
 from brushwork_schemas.wording.phrase import private, said
 
+from brushwork_workers.models.checkpoints.own_parts import check_own_parts
+from brushwork_workers.models.checkpoints.refusals import check_path, file_in_place_of_a_folder
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.layout import files_to_load
-from brushwork_workers.models.listing import FolderListing
+from brushwork_workers.models.listing import FileListing, FolderListing
 from brushwork_workers.models.safetensors_head import check_complete
-from brushwork_workers.models.single_file import single_file
 from brushwork_workers.models.weights import SAFETENSORS
 
 
@@ -38,11 +40,19 @@ def locate(entry: Entry) -> Path:
         UnknownModelClass: A configuration names an unknown class.
         ModelUnavailable: A file is damaged.
     """
-    folder, names = _find(entry)
-    with _named_errors(entry, folder):
+    in_folder = _of_its_folder(entry)
+    folder, names = _find(in_folder)
+    with _named_errors(in_folder, folder):
         # The hashes come first: for a changed file, a wrong hash says more than a damaged header.
-        _check_pinned(entry, folder, names)
+        _check_pinned(in_folder, folder, names)
         _check_complete(folder, names)
+    if isinstance(entry, Model) and (entry.source.file is not None or entry.vae is not None):
+        try:
+            _check_pinned_file(entry)
+            check_own_parts(entry, folder)
+        except ModelUnavailable as error:
+            message = said("Model {entry}: {message}", entry=entry.name, message=error.message)
+            raise type(error)(message, field=error.field, hint=error.hint) from error
     return folder
 
 
@@ -52,10 +62,42 @@ def listed(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     Raises:
         ModelUnavailable: One of the errors of `locate`, except `HashMismatch`.
     """
-    folder, names = _find(entry)
-    with _named_errors(entry, folder):
+    in_folder = _of_its_folder(entry)
+    folder, names = _find(in_folder)
+    with _named_errors(in_folder, folder):
         _check_complete(folder, names)
     return folder, names
+
+
+def _of_its_folder(entry: Entry) -> Entry:
+    """Return an entry without what does not come from its folder: for a single file, that of its base."""
+    if not isinstance(entry, Model):
+        return entry
+    base = entry.source.base_source
+    if base is None:
+        return entry.model_copy(update={"vae": None}) if entry.vae is not None else entry
+    return entry.model_copy(update={"name": str(entry.source.base), "source": base, "vae": None})
+
+
+def _check_pinned_file(entry: Model) -> None:
+    """Check the SHA-256 of a single file, if the entry has it."""
+    file, pinned = entry.source.file, entry.source.files
+    if file is None:
+        return
+    check_path(file, "source.file")
+    for name, sha256 in pinned.items():
+        found = Fingerprints(file.parent).of([file.name])[file.name] if name == file.name else None
+        if found != sha256:
+            raise HashMismatch(
+                said(
+                    "{name} is not the file that was pinned: its SHA-256 is {found}, not {sha256}.",
+                    name=file.name,
+                    found=found or "not known",
+                    sha256=sha256,
+                ),
+                field="source.files",
+                hint="Download the file again, or correct the hash in the catalogue.",
+            )
 
 
 def _find(entry: Entry) -> tuple[Path, tuple[str, ...]]:
@@ -66,7 +108,9 @@ def _find(entry: Entry) -> tuple[Path, tuple[str, ...]]:
     if folder is None or not is_here(source):
         raise _model_not_here(entry, folder)
     with _named_errors(entry, folder):
-        return folder, files_to_load(entry, FolderListing(folder))
+        # The folder of a single file may have many other files.
+        listing = FolderListing(folder) if source.file is None else FileListing(source.file)
+        return folder, files_to_load(entry, listing)
 
 
 def _check_complete(folder: Path, names: tuple[str, ...]) -> None:
@@ -159,9 +203,14 @@ def _with_model_name(entry: Entry, folder: Path, error: ModelUnavailable) -> Mod
 
 def _model_not_here(entry: Entry, folder: Path | None) -> ModelUnavailable:
     if folder is not None and folder.is_file():
-        return single_file(folder)
+        return file_in_place_of_a_folder(folder)
     source = entry.source
-    origin = source.repository or source.weights or source.job or source.packaged
+    if source.file is not None:
+        try:
+            check_path(source.file, "source.file")
+        except ModelUnavailable as error:
+            return error
+    origin = source.repository_name or source.weights or source.job or source.packaged
     return ModelNotHere(
         said("Model {entry}: {origin} is not on this machine.", entry=entry.name, origin=origin)
         if source.folder is None

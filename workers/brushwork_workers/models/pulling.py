@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
+from brushwork_schemas.catalogue import Source
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.models.fingerprint import Fingerprints
-from brushwork_workers.models.hub import ByteProgress, HubRepository
+from brushwork_workers.models.hub import ByteProgress
 from brushwork_workers.models.layout import files_to_load
+from brushwork_workers.models.repositories import remote_repository
 from brushwork_workers.models.torchvision_file import FILES, TorchvisionFile
 
 # The disk space that must remain free after a download.
@@ -30,6 +32,7 @@ class Pull:
         files: The size of each file in bytes, by name. Sizes may be approximate.
         is_gated: Whether the licence must be accepted on the hub first.
         licence: The licence that the hub names, if any.
+        page: The address of the page of the model, if it has one.
         fetch: Downloads a file by name and returns its SHA-256.
     """
 
@@ -38,6 +41,7 @@ class Pull:
     files: Mapping[str, int]
     is_gated: bool
     licence: str | None
+    page: str | None
     fetch: Callable[[str, ByteProgress], str]
 
     @property
@@ -78,7 +82,7 @@ class Pull:
         write_lock(
             self.folder,
             Lock(
-                origin=str(source.repository or source.weights),
+                origin=_origin(source),
                 revision=source.revision,
                 pulled_at=datetime.now(UTC),
                 files={**(earlier.files if earlier else {}), **locked},
@@ -127,15 +131,18 @@ def plan(entry: Entry) -> Pull:
     """
     source, folder = entry.source, pulled_place(entry.source)
     if folder is None:
+        hint = said("To find and verify its files, run: brushwork models check {entry}", entry=entry.name)
+        if source.base is not None:
+            hint = said("To pull its base, run: brushwork models pull {base}", base=source.base)
         raise InvalidRequest(
             said("{entry} cannot be pulled: its files do not come from a repository.", entry=entry.name),
             field="name",
-            hint=said("To find and verify its files, run: brushwork models check {entry}", entry=entry.name),
+            hint=hint,
         )
     if source.weights is not None:
         return _plan_torchvision(entry, folder, source.weights)
     with tempfile.TemporaryDirectory() as scratch:
-        repository = HubRepository(str(source.repository), str(source.revision), Path(scratch))
+        repository = remote_repository(source, Path(scratch))
         names = files_to_load(entry, repository)
         files = {name: repository.files[name].size_bytes for name in names}
         return Pull(
@@ -144,8 +151,15 @@ def plan(entry: Entry) -> Pull:
             files,
             is_gated=repository.is_gated,
             licence=repository.licence,
+            page=repository.page,
             fetch=lambda name, report: repository.fetch(name, folder, report),
         )
+
+
+def _origin(source: Source) -> str:
+    if source.modelscope is not None:
+        return f"modelscope:{source.modelscope}"
+    return str(source.repository or source.weights)
 
 
 def _plan_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
@@ -159,7 +173,7 @@ def _plan_torchvision(entry: Entry, folder: Path, weights: str) -> Pull:
         return fetched[name]
 
     sizes = dict(zip(FILES, (0, file.size_bytes), strict=True))
-    return Pull(entry, folder, sizes, is_gated=False, licence=None, fetch=fetch)
+    return Pull(entry, folder, sizes, is_gated=False, licence=None, page=None, fetch=fetch)
 
 
 def _hashes_if_locked(folder: Path) -> dict[str, str] | None:

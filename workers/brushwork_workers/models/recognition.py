@@ -1,4 +1,4 @@
-"""`brushwork models add`: make a catalogue entry for a folder or a repository."""
+"""`brushwork models add`: make a catalogue entry for a folder, a file or a repository."""
 
 import tempfile
 from dataclasses import dataclass
@@ -6,19 +6,26 @@ from pathlib import Path
 from typing import Any, Literal
 
 from brushwork_core.files.model_folders import Entry
-from brushwork_schemas.catalogue import AddOn, Model, Source
+from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelFileMissing, ModelNotHere, UnknownModelClass
 from brushwork_schemas.families.registry import all_families, family_of
 from brushwork_schemas.wording.phrase import private, said
 from brushwork_schemas.wording.validation import first_invalid
 from pydantic import ValidationError
 
+from brushwork_workers.models.checkpoints.contents import CheckpointContents
+from brushwork_workers.models.checkpoints.refusals import (
+    check_is_checkpoint,
+    check_path,
+    file_in_place_of_a_folder,
+    needs_a_base,
+    not_an_adapter,
+)
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_remote_code
-from brushwork_workers.models.hub import HubRepository
 from brushwork_workers.models.layout import files_to_load
-from brushwork_workers.models.listing import FolderListing, Listing
+from brushwork_workers.models.listing import FileListing, FolderListing, Listing
 from brushwork_workers.models.location import locate
-from brushwork_workers.models.single_file import single_file
+from brushwork_workers.models.repositories import remote_repository
 
 EntryType = Literal["model", "lora", "controlnet"]
 
@@ -37,37 +44,57 @@ class Recognised:
 
 
 def recognise(
-    name: str, source: Source, *, entry_type: EntryType = "model", family: str | None = None
+    name: str,
+    source: Source,
+    *,
+    entry_type: EntryType = "model",
+    family: str | None = None,
+    vae: str | None = None,
+    catalogue: Catalogue | None = None,
 ) -> Recognised:
     """Make a catalogue entry for the files of a source. Of a repository, only configurations are downloaded.
 
     Args:
         name: The name of the new entry.
-        source: A folder or a repository.
+        source: A folder, a file or a repository.
         entry_type: The type of the entry.
         family: The family, if the files do not tell it.
+        vae: The VAE to use instead of that of the files.
+        catalogue: The catalogue, which has the base of a single file and the VAE if they are named.
 
     Raises:
-        InvalidRequest: The name or the family is invalid.
+        InvalidRequest: The name, the family, the base or the VAE is invalid.
         ModelUnavailable: The model could not be loaded; the message says why.
         ServiceUnreachable: The hub cannot be reached.
     """
-    if source.folder is not None:
+    more: dict[str, Any] = {} if vae is None else {"vae": vae}
+    if source.file is not None:
+        found = _of_file(name, source, source.file, entry_type, family, more, catalogue)
+    elif source.folder is not None:
         if source.folder.is_file():
-            raise single_file(source.folder)
+            raise file_in_place_of_a_folder(source.folder)
         if not source.folder.is_dir():
             raise ModelNotHere(
                 said("folder: {folder} does not exist.", folder=private(source.folder, "the folder")),
                 field="folder",
                 hint="Correct the path of the folder.",
             )
-        listing: Listing = FolderListing(source.folder)
-        found = _entry(name, source, listing, entry_type, family)
-        locate(found.entry)
-        return found
+        found = _entry(name, source, FolderListing(source.folder), entry_type, family, more)
+    else:
+        return _of_repository(name, source, entry_type, family, more)
+    entry = found.entry
+    if isinstance(entry, Model) and catalogue is not None:
+        entry = catalogue.with_named_parts(entry)
+    locate(entry)
+    return Recognised(entry, found.table)
+
+
+def _of_repository(
+    name: str, source: Source, entry_type: EntryType, family: str | None, fields: dict[str, Any]
+) -> Recognised:
     with tempfile.TemporaryDirectory() as scratch:
-        repository = HubRepository(str(source.repository), str(source.revision), Path(scratch))
-        found = _entry(name, source, repository, entry_type, family)
+        repository = remote_repository(source, Path(scratch))
+        found = _entry(name, source, repository, entry_type, family, fields)
         files_to_load(found.entry, repository)
         more: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
         if isinstance(found.entry, Model) and repository.is_gated:
@@ -75,11 +102,64 @@ def recognise(
         return _build(name, entry_type, found.table | more)
 
 
+def _of_file(
+    name: str,
+    source: Source,
+    file: Path,
+    entry_type: EntryType,
+    family: str | None,
+    fields: dict[str, Any],
+    catalogue: Catalogue | None,
+) -> Recognised:
+    check_path(file, "file")
+    contents = CheckpointContents.of(file)
+    if entry_type == "lora":
+        if not contents.is_adapter:
+            raise not_an_adapter(contents)
+        return _entry(name, source, FileListing(file), entry_type, family, fields)
+    if entry_type != "model":
+        raise InvalidRequest(
+            said("file: a {entry_type} is a folder.", entry_type=entry_type),
+            field="file",
+            hint="Pass --folder with a folder that save_pretrained of diffusers wrote.",
+        )
+    check_is_checkpoint(contents)
+    if source.base is None or catalogue is None:
+        raise needs_a_base(contents)
+    base = catalogue.entry(source.base)
+    if not isinstance(base, Model):
+        raise InvalidRequest(
+            said("base: {base} is not a model.", base=source.base), field="base", hint="Name a model as base."
+        )
+    table = {"family": base.family, "source": _dumped(source), **_fields_of(base), **fields}
+    return _build(name, entry_type, table)
+
+
+def _fields_of(base: Model) -> dict[str, Any]:
+    """Return the fields of the base that a checkpoint made from it needs, too, such as its defaults."""
+    plain = Model(name=base.name, family=base.family, source=Source(packaged="plain"))
+    own = ("name", "family", "source", "licence", "licence_url", "gated", "memory_bytes")
+    return {
+        field: value
+        for field, value in base.model_dump(mode="json", exclude=set(own), exclude_none=True).items()
+        if getattr(base, field) != getattr(plain, field)
+    }
+
+
+def _dumped(source: Source) -> dict[str, Any]:
+    return source.model_dump(mode="json", exclude_defaults=True)
+
+
 def _entry(
-    name: str, source: Source, listing: Listing, entry_type: EntryType, family: str | None
+    name: str,
+    source: Source,
+    listing: Listing,
+    entry_type: EntryType,
+    family: str | None,
+    fields: dict[str, Any],
 ) -> Recognised:
     family_name = family or _family(listing, entry_type)
-    table = {"family": family_name, "source": source.model_dump(mode="json", exclude_defaults=True)}
+    table = {"family": family_name, "source": _dumped(source), **fields}
     known = all_families().get(family_name)
     if entry_type == "model" and known is not None and known.is_described:
         table["pipeline"] = described(listing)

@@ -7,19 +7,37 @@ from pathlib import Path
 
 from brushwork_schemas.catalogue import Model
 
+from brushwork_workers.models.checkpoints.own_parts import own_files
 from brushwork_workers.models.fingerprint import Fingerprints
 
 _PACKAGES = ("brushwork", "torch", "torchvision", "transformers", "diffusers", "pillow")
 
 
 def revision(model: Model, folder: Path) -> str:
-    """Return the pinned commit of a repository, or else the SHA-256 over weights and configurations."""
-    source = model.source
+    """Return the pinned commit of a repository, or else the SHA-256 over weights and configurations.
+
+    If parts come from a single file or from a VAE of its own, it is the SHA-256 over their files and the
+    revision of the rest.
+    """
+    source = model.source.base_source or model.source
     if source.revision is not None:
-        return source.revision
-    if source.architecture is not None:
-        return f"{source.architecture} {versions()['brushwork']}"
-    return fingerprint(folder)
+        found = source.revision
+    elif source.architecture is not None:
+        found = f"{source.architecture} {versions()['brushwork']}"
+    else:
+        found = fingerprint(folder)
+    own = own_fingerprint(model, folder)
+    return hashlib.sha256(f"{found} {own}".encode()).hexdigest() if own else found
+
+
+def own_fingerprint(model: Model, folder: Path) -> str:
+    """Return the SHA-256 over the files that are not in the folder of a model; empty if there are none."""
+    if model.source.file is None and model.vae is None:
+        return ""
+    digest = hashlib.sha256()
+    for file in own_files(model, folder):
+        digest.update(bytes.fromhex(Fingerprints(file.parent).of([file.name])[file.name]))
+    return digest.hexdigest()
 
 
 def fingerprint(folder: Path) -> str:

@@ -1,7 +1,8 @@
-"""A check that a safetensors file is complete. It reads only the header, no tensors."""
+"""The header of a safetensors file: whether the file is complete, and which tensors it has."""
 
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 
 from brushwork_schemas.errors import ModelUnavailable
@@ -12,6 +13,43 @@ from brushwork_workers.models.weights import pickled
 # The first bytes of files of torch.save: a zip archive, or a pickle in old versions.
 _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 MAX_HEADER_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class TensorHead:
+    """What the header of a file says about one tensor.
+
+    Args:
+        dtype: Number format as safetensors names it: F32, F16, BF16, F8_E4M3, ...
+        shape: Its sizes.
+        num_bytes: Bytes that it takes in the file.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    num_bytes: int
+
+
+def tensor_heads(file: Path) -> dict[str, TensorHead]:
+    """Return the tensors of a file by name.
+
+    Raises:
+        PickledWeights: The file is a pickle with another suffix.
+        ModelUnavailable: The file is cut off, or is not a safetensors file.
+    """
+    check_complete(file, file.name)
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+    header.pop("__metadata__", None)
+    try:
+        return {
+            name: TensorHead(
+                head["dtype"], tuple(head["shape"]), head["data_offsets"][1] - head["data_offsets"][0]
+            )
+            for name, head in header.items()
+        }
+    except (KeyError, TypeError) as error:
+        raise _damaged(file.name) from error
 
 
 def check_complete(file: Path, name: str) -> None:
@@ -30,11 +68,15 @@ def check_complete(file: Path, name: str) -> None:
     if not header and prefix.startswith(_PICKLES):
         raise pickled(name)
     if not header or 8 + length + _data_end(header) != size:
-        raise ModelUnavailable(
-            said("{name} is cut off, or is not a safetensors file.", name=name),
-            field="source",
-            hint="Download the file again.",
-        )
+        raise _damaged(name)
+
+
+def _damaged(name: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        said("{name} is cut off, or is not a safetensors file.", name=name),
+        field="source",
+        hint="Download the file again.",
+    )
 
 
 def _data_end(header: bytes) -> int:

@@ -20,6 +20,8 @@ from brushwork_schemas.wording.phrase import private, said
 from safetensors.torch import save_file
 from torchvision.models import get_weight
 
+from brushwork_workers.models.download import download
+
 FILES = ("config.json", "model.safetensors")
 TIMEOUT_S = 30.0
 _OFFICIAL = "https://download.pytorch.org/models/"
@@ -116,24 +118,8 @@ def _tensors(file: Path) -> dict[str, torch.Tensor]:
 
 def _download(url: str, part: Path, report: Callable[[int], None]) -> None:
     """Download a file to `part`, or resume its download."""
-    num_present = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={num_present}-"} if num_present else {}
     try:
-        with (
-            httpx.stream("GET", url, headers=headers, timeout=TIMEOUT_S, follow_redirects=True) as answer,
-            part.open("ab") as file,
-        ):
-            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                report(num_present)
-                return
-            answer.raise_for_status()
-            if answer.status_code == httpx.codes.PARTIAL_CONTENT:
-                report(num_present)
-            else:
-                file.truncate(0)
-            for block in answer.iter_bytes():
-                file.write(block)
-                report(len(block))
+        download(url, part, report, timeout_s=TIMEOUT_S)
     except httpx.HTTPError as error:
         raise ServiceUnreachable(
             said(

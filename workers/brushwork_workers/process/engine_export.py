@@ -12,10 +12,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from brushwork_core.settings.environment import cache_dir
-from brushwork_schemas.catalogue import Model
+from brushwork_schemas.catalogue import Model, Source
 
 from brushwork_workers.engines.engine_store import EXPORT_LIMIT_S, EngineStore
 from brushwork_workers.engines.model_export import ExportOrder, export_model
@@ -46,6 +47,9 @@ def export_in_process(order: ExportOrder, target: Path) -> None:
     """
     given = {
         "model": order.model.model_dump(mode="json"),
+        # What the catalogue has looked up is not part of the entry.
+        "base": _dumped(order.model.source.base_source),
+        "vae": _dumped(order.model.vae_source),
         "folder": str(order.folder),
         "precision": order.precision,
         "note": order.note,
@@ -69,12 +73,27 @@ def export_in_process(order: ExportOrder, target: Path) -> None:
         raise ExportProcessFailed(f"its process ended with status {done.returncode}: {last}")
 
 
+def _dumped(source: Source | None) -> list[Any]:
+    """Return a source and its base as JSON values."""
+    if source is None:
+        return []
+    return [source.model_dump(mode="json"), *_dumped(source.base_source)]
+
+
+def _loaded(dumped: list[Any]) -> Source | None:
+    if not dumped:
+        return None
+    source, base = Source.model_validate(dumped[0]), _loaded(dumped[1:])
+    return source if base is None else source.with_base(base)
+
+
 def main() -> None:
     """Read an order from the standard input, and export the model into the folder of the first argument."""
     # Of an exporter that succeeds, the log would only repeat its steps.
     logging.basicConfig(level=logging.ERROR)
     given = json.load(sys.stdin)
-    model = Model.model_validate(given.pop("model"))
+    base, vae = (_loaded(given.pop(name)) for name in ("base", "vae"))
+    model = Model.model_validate(given.pop("model")).with_parts(base, vae)
     order = ExportOrder(model, Path(given.pop("folder")), **given)
     torch.set_num_threads(order.num_threads)
     export_model(order, Loaders()[model.family], Path(sys.argv[1]))

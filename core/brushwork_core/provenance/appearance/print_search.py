@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, select, tuple_, union_all
 
 from brushwork_core.database.database import Database
 from brushwork_core.database.picture_prints import NUM_BANDS, PICTURE_PRINTS
+from brushwork_core.database.review_table import REVIEWS, is_held
 from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
 from brushwork_core.provenance.appearance.fingerprint import (
     LEAST_CONTRAST,
@@ -67,7 +68,7 @@ class PrintSearch:
     def _by_hash(self, name: str, sha256: str | None, tenant: str | None) -> tuple[Match, ...]:
         if sha256 is None:
             return ()
-        found = select(*_KEY).where(PICTURE_PRINTS.c[name] == sha256, *_of(tenant))
+        found = select(*_KEY).where(PICTURE_PRINTS.c[name] == sha256, *_of(tenant), _is_served())
         return self._matches(found.order_by(*_KEY), MatchedBy(name.removesuffix("_sha256")))
 
     def _matches(self, found: Any, by: MatchedBy) -> tuple[Match, ...]:
@@ -99,7 +100,7 @@ class PrintSearch:
     def _thumbnails(self, keys: list[_Key]) -> dict[_Key, bytes]:
         if not keys:
             return {}
-        found = select(*_KEY, PICTURE_PRINTS.c.thumbnail).where(tuple_(*_KEY).in_(keys))
+        found = select(*_KEY, PICTURE_PRINTS.c.thumbnail).where(tuple_(*_KEY).in_(keys), _is_served())
         with self._database.reading() as connection:
             return {(row[0], row[1]): row[2] for row in connection.execute(found)}
 
@@ -121,3 +122,9 @@ def candidates(probes: Sequence[Sequence[int]], tenant: str | None) -> CompoundS
 
 def _of(tenant: str | None) -> tuple[ColumnElement[bool], ...]:
     return () if tenant is None else (PICTURE_PRINTS.c.tenant == tenant,)
+
+
+def _is_served() -> ColumnElement[bool]:
+    """Condition: the picture is not of a held result, whose files nobody is told of."""
+    held = select(REVIEWS.c.job_id).where(REVIEWS.c.job_id == PICTURE_PRINTS.c.job_id, is_held())
+    return ~held.exists()

@@ -9,8 +9,8 @@ from brushwork_core.provenance.credentials.kept import KeptCredentials
 from brushwork_core.provenance.credentials.library import may_carry
 from brushwork_core.provenance.facts import InputPicture, PictureFacts
 
-# The field whose picture is changed. Others only steer how.
-_PARENT = "image"
+# The places of the picture that is changed. Others only steer how; a manifest may have one parent.
+_PARENTS = ("image", "images.0")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def named(facts: PictureFacts, inputs: Mapping[str, Ingredient]) -> Iterator[_Na
 
 def is_parent(picture: InputPicture) -> bool:
     """Return whether this picture is changed; if not, it only steers what is made."""
-    return picture.role == _PARENT
+    return picture.role in _PARENTS
 
 
 def described(picture: InputPicture, ingredient: Ingredient | None) -> dict[str, Any]:

@@ -67,6 +67,23 @@ class OutputSigner:
         signer = self._source.signer()
         return 0.0 if signer is None else signer.facts.not_after.timestamp()
 
+    def expect_ready(self) -> None:
+        """Raise an error if the certificate cannot be used, unless pictures are stored unsigned then.
+
+        Raises:
+            CertificateUnusable: It has expired, or it or its key is missing or damaged.
+            MissingExtra: A package is not installed.
+        """
+        if self._stays_unsigned:
+            return
+        try:
+            if (signer := self._source.signer()) is not None:
+                signer.expect_ready()
+        except (SigningFailed, MissingExtra) as error:
+            LOGGER.error("Pictures cannot be signed: %s", error)
+            self._count("failed")
+            raise
+
     def signed(
         self, data: bytes, media_type: str, facts: PictureFacts, inputs: Mapping[str, Ingredient]
     ) -> SignedFile:

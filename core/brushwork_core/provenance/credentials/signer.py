@@ -43,6 +43,14 @@ class Signer:
         """Whether a development certificate signs, which nobody trusts."""
         return self.facts.is_development
 
+    def expect_ready(self) -> None:
+        """Check the certificate again: it may expire while a worker runs.
+
+        Raises:
+            CertificateUnusable: It has expired.
+        """
+        self._identity.expect_usable()
+
     def sign(
         self,
         data: bytes,
@@ -62,7 +70,7 @@ class Signer:
         Raises:
             SigningFailed: It cannot be signed. The certificate may have expired meanwhile.
         """
-        self._expect_usable()
+        self.expect_ready()
         failures: list[Exception] = []
         signed = io.BytesIO()
         found = library()
@@ -76,10 +84,6 @@ class Signer:
         except (found.C2paError, ValueError) as error:
             raise _failed(failures[0] if failures else error) from error
         return signed.getvalue()
-
-    def _expect_usable(self) -> None:
-        # A certificate may expire while a worker runs.
-        self._identity.expect_usable()
 
     def _signature(self, failures: list[Exception]) -> Any:
         found, identity = library(), self._identity

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
@@ -14,6 +15,9 @@ from brushwork_core.provenance.credentials.identity import SigningIdentity
 from brushwork_core.provenance.credentials.signer import Signer
 from brushwork_core.settings.credentials_settings import CredentialsSettings
 
+# Chain and key are two files: whoever renews them replaces one after the other.
+SETTLES_S = 1.0
+_LOOK_S = 0.02
 # By name, when it was changed and how large it is.
 _Stamp = tuple[tuple[str, int, int], ...]
 
@@ -29,6 +33,7 @@ class SignerSource:
         self._settings = settings
         self._lock = threading.Lock()
         self._made: tuple[_Stamp, Signer] | None = None
+        self._unusable: _Stamp | None = None
 
     @property
     def is_configured(self) -> bool:
@@ -46,10 +51,24 @@ class SignerSource:
         if not self.is_configured:
             return None
         with self._lock:
-            stamp = self._stamp()
-            if self._made is None or self._made[0] != stamp:
-                self._made = (stamp, Signer(self.identity(), self._settings.credentials_timestamps))
+            if self._made is None or self._made[0] != self._stamp():
+                self._made = self._read()
             return self._made[1]
+
+    def _read(self) -> tuple[_Stamp, Signer]:
+        """Read files that have changed. Files that do not belong together may be half of a renewal."""
+        # For the same files, only the first caller waits.
+        is_new = self._made is not None and self._stamp() != self._unusable
+        bound = time.monotonic() + (SETTLES_S if is_new else 0.0)
+        while True:
+            stamp = self._stamp()
+            try:
+                return stamp, Signer(self.identity(), self._settings.credentials_timestamps)
+            except CertificateUnusable:
+                self._unusable = stamp
+                if time.monotonic() >= bound:
+                    raise
+            time.sleep(_LOOK_S)
 
     def identity(self) -> SigningIdentity:
         """Read the chain and the key.

@@ -12,6 +12,7 @@ from brushwork_core.provenance.appearance.fingerprint import Fingerprint, Search
 from brushwork_core.provenance.credentials.reader import read_credentials
 from brushwork_core.provenance.marks.pixels import pixels_sha256
 from brushwork_core.provenance.reading.embedded import embedded_parameters
+from brushwork_core.provenance.reading.extended_xmp import NAMED, extended_packet
 from brushwork_core.provenance.reading.labels import labels
 from brushwork_core.provenance.reading.text_blocks import TextBlocks
 from brushwork_core.provenance.reading.xmp import Properties, UnreadableXmp, properties
@@ -79,10 +80,14 @@ def read_file(
 
 
 def _xmp(texts: TextBlocks) -> Properties:
-    if not texts.xmp:
-        return {}
+    """The properties of the packet, and of the second one that it names."""
+    found: dict[tuple[str, str], list[str]] = {}
     try:
-        return properties(texts.xmp)
+        if texts.xmp:
+            found.update(properties(texts.xmp))
+        for guid in found.get(NAMED, ())[:1] if texts.xmp_parts else ():
+            for name, values in properties(extended_packet(texts.xmp_parts, guid)).items():
+                found.setdefault(name, []).extend(values)
     except UnreadableXmp as error:
         texts.problems.append(str(error))
-        return {}
+    return found

@@ -35,13 +35,19 @@ def labels(texts: TextBlocks, xmp: Properties) -> Labels:
     """
     source = _source(_first(xmp, _IPTC, "DigitalSourceType"))
     aigc = _aigc(texts, xmp)
-    software = _first(xmp, _XMP, "CreatorTool") or texts.chunks.get("Software") or texts.exif.get("Software")
+    program = (texts.iptc.get("OriginatingProgram", ""), texts.iptc.get("ProgramVersion", ""))
+    software = (
+        _first(xmp, _XMP, "CreatorTool")
+        or texts.chunks.get("Software")
+        or texts.exif.get("Software")
+        or " ".join(filter(None, program))
+    )
     return Labels(
         digital_source_type=source,
         is_ai=_is_ai(source, aigc),
         software=_short(software),
         ai_system=_short(_first(xmp, _IPTC, "AISystemUsed")),
-        credit=_short(_first(xmp, _PHOTOSHOP, "Credit")),
+        credit=_short(_first(xmp, _PHOTOSHOP, "Credit") or texts.iptc.get("Credit")),
         aigc=aigc,
     )
 
@@ -100,6 +106,9 @@ def _places(texts: TextBlocks, xmp: Properties) -> Iterator[tuple[str, str]]:
     for name in ("UserComment", "ImageDescription"):
         if text := texts.exif.get(name):
             yield "exif", text
+    for name in ("Caption", "SpecialInstructions"):
+        if text := texts.iptc.get(name):
+            yield "iptc", text
     if texts.comment:
         yield "comment", texts.comment
 

@@ -1,16 +1,21 @@
-"""The texts in the metadata of a picture: text chunks of PNG, EXIF, comments, and XMP."""
+"""The texts in the metadata of a picture: text chunks of PNG, EXIF, comments, IPTC, and XMP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image
+from PIL import Image, IptcImagePlugin, TiffImagePlugin
+
+from brushwork_core.provenance.reading import iptc_iim
+from brushwork_core.provenance.reading.extended_xmp import HEADER
 
 LONGEST_TEXT = 2**20
 _IMAGE_DESCRIPTION, _MAKE, _MODEL, _SOFTWARE, _EXIF = 0x010E, 0x010F, 0x0110, 0x0131, 0x8769
 _USER_COMMENT = 0x9286
 _XMP_CHUNK = "XML:com.adobe.xmp"
+# As ImageMagick and exiftool write IPTC into a PNG.
+_IPTC_PROFILES = ("Raw profile type iptc", "Raw profile type 8bim", "Raw profile type APP13")
 _ENCODINGS = {
     b"UNICODE\0": ("utf-16-be", "utf-16-le"),
     b"ASCII\0\0\0": ("utf-8", "latin-1"),
@@ -27,6 +32,8 @@ class TextBlocks:
         exif: Texts of EXIF fields: `UserComment`, `ImageDescription`, `Make`, `Model` and `Software`.
         comment: The comment of a JPEG or GIF.
         xmp: The XMP packet.
+        xmp_parts: The segments of a JPEG that hold parts of a second packet.
+        iptc: Texts of IPTC's older form: `Caption`, `Credit`, `OriginatingProgram` and others.
         problems: What can't be read.
     """
 
@@ -34,6 +41,8 @@ class TextBlocks:
     exif: Mapping[str, str] = field(default_factory=dict)
     comment: str = ""
     xmp: bytes = b""
+    xmp_parts: Sequence[bytes] = ()
+    iptc: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     @classmethod
@@ -53,8 +62,10 @@ class TextBlocks:
                 str(name): str(text)[:LONGEST_TEXT] for name, text in texts.items() if name != _XMP_CHUNK
             }
         found.comment = _text(picture.info.get("comment"))
-        xmp = picture.info.get("xmp") or picture.info.get(_XMP_CHUNK) or b""
-        found.xmp = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
+        segments: Sequence[tuple[str, bytes]] = getattr(picture, "applist", ())
+        found.xmp_parts = [data for name, data in segments if name == "APP1" and data.startswith(HEADER)]
+        found.xmp = found._tried("XMP", lambda: _xmp(picture, found.chunks)) or b""
+        found.iptc = found._tried("IPTC", lambda: _iptc(picture, segments, found.chunks)) or {}
         return found
 
     def _tried(self, name: str, read: Callable[[], Any]) -> Any:
@@ -66,6 +77,27 @@ class TextBlocks:
         except Exception as error:
             self.problems.append(f"{name}: {type(error).__name__}: {error}"[:200])
             return None
+
+
+def _xmp(picture: Image.Image, chunks: Mapping[str, str]) -> bytes:
+    xmp = picture.info.get("xmp") or picture.info.get(_XMP_CHUNK) or b""
+    if not xmp and (profile := chunks.get("Raw profile type xmp")):
+        xmp = iptc_iim.of_raw_profile(profile)
+    return xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
+
+
+def _iptc(
+    picture: Image.Image, segments: Sequence[tuple[str, bytes]], chunks: Mapping[str, str]
+) -> Mapping[str, str]:
+    if data := iptc_iim.of_segments(data for name, data in segments if name == "APP13"):
+        return iptc_iim.fields(data)
+    for name in _IPTC_PROFILES:
+        if name in chunks:
+            return iptc_iim.fields(iptc_iim.of_raw_profile(chunks[name]))
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return {}
+    records = IptcImagePlugin.getiptcinfo(picture) or {}
+    return iptc_iim.texts_of((number, value) for number, value in records.items() if isinstance(value, bytes))
 
 
 def _exif_texts(picture: Image.Image) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """`brushwork models`: the models of the catalogue and their files."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.catalogue import AddOn, Catalogue, Model, Source
+from brushwork_schemas.catalogue.named_parts import is_path
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, ModelNotHere
 from brushwork_schemas.wording.phrase import said
 from brushwork_schemas.wording.validation import first_invalid
@@ -86,8 +87,23 @@ def add(
     folder: Annotated[
         Path | None, typer.Option(help="Folder with the files, as save_pretrained writes them.")
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="A single .safetensors file: a checkpoint, with --base, or a LoRA adapter."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Model that provides what a checkpoint lacks, such as its tokenizers."),
+    ] = None,
+    vae: Annotated[
+        str | None,
+        typer.Option(help="VAE to use instead: a folder, a .safetensors file, or the name of a model."),
+    ] = None,
     repository: Annotated[
         str | None, typer.Option(help="Repository on the Hugging Face hub: owner/name.", show_default=False)
+    ] = None,
+    modelscope: Annotated[
+        str | None, typer.Option(help="Repository on ModelScope: owner/name.", show_default=False)
     ] = None,
     revision: Annotated[
         str | None, typer.Option(help="Commit of the repository, with all 40 digits.", show_default=False)
@@ -110,15 +126,24 @@ def add(
     recognise = _online().recognise
     from brushwork.cli.catalogue_file import add_entry, own_file
 
-    file = own_file(Settings.load())
-    source = _source(folder, repository, revision, variant)
-    found = recognise(name, source, entry_type=sort, family=family)
+    settings = Settings.load()
+    own = own_file(settings)
+    places = {"folder": folder, "file": file, "repository": repository, "modelscope": modelscope}
+    source = _source(places, {"base": base, "revision": revision, "variant": variant})
+    found = recognise(
+        name,
+        source,
+        entry_type=sort,
+        family=family,
+        vae=_vae(vae),
+        catalogue=Catalogue.load(settings.catalogue),
+    )
     table = "models" if sort == "model" else f"{sort}s"
-    add_entry(file, table, name, found.table)
-    Catalogue.load(file)
-    NEWS.print(f"Added {name} of the family {found.entry.family} to {file}.", soft_wrap=True)
+    add_entry(own, table, name, found.table)
+    Catalogue.load(own)
+    NEWS.print(f"Added {name} of the family {found.entry.family} to {own}.", soft_wrap=True)
     NEWS.print("Restart running gateways and workers, so that they read the catalogue again.", soft_wrap=True)
-    if repository is not None:
+    if repository is not None or modelscope is not None:
         NEWS.print(f"Download its files with: brushwork models pull {name}", soft_wrap=True)
 
 
@@ -137,13 +162,14 @@ def _entries(names: Sequence[str] | None) -> list[Model | AddOn]:
 
 def _announce(entry: Model | AddOn, found: Any) -> None:
     source = entry.source
-    where = f"{source.repository} at {source.revision}" if source.repository else source.weights
+    repository = source.repository_name
+    where = f"{repository} at {source.revision}" if repository else source.weights
     state = ", all on this machine; only the check is left" if found.is_done else ""
     size = f"{len(found.files)} files, {_size(found.size_bytes)}{state}"
     NEWS.print(Text.assemble((entry.name, "bold"), f": {where}; {size}."), soft_wrap=True)
     terms = entry.licence if entry.licence != "unknown" else found.licence or "unknown, check it before use"
     link = entry.licence_url if isinstance(entry, Model) and entry.licence_url else None
-    page = link or (f"https://huggingface.co/{source.repository}" if source.repository else None)
+    page = link or found.page
     NEWS.print(f"  licence: {terms}{f', see {page}' if page else ''}", soft_wrap=True)
 
 
@@ -171,18 +197,30 @@ def _finding(locate: Any, entry: Model | AddOn, *, is_named: bool) -> dict[str, 
     return finding
 
 
-def _source(folder: Path | None, repository: str | None, revision: str | None, variant: str | None) -> Source:
-    if (folder is None) == (repository is None):
+def _source(places: Mapping[str, Path | str | None], more: Mapping[str, str | None]) -> Source:
+    given = {
+        name: place.absolute() if isinstance(place, Path) else place
+        for name, place in places.items()
+        if place is not None
+    }
+    if len(given) != 1:
         raise InvalidRequest(
-            "folder: pass either --folder or --repository, and not both.",
+            "folder: pass one of --folder, --file, --repository and --modelscope.",
             field="folder",
-            hint="--folder PATH, or --repository OWNER/NAME --revision COMMIT.",
+            hint="--folder PATH, --file PATH --base NAME, --repository OWNER/NAME --revision COMMIT, or "
+            "--modelscope OWNER/NAME --revision COMMIT.",
         )
-    place = {"folder": folder.absolute()} if folder else {"repository": repository, "revision": revision}
     try:
-        return Source.model_validate({**place, "variant": variant})
+        return Source.model_validate({**given, **more})
     except ValidationError as error:
         wrong = first_invalid(error)
         raise InvalidRequest(
             said("{reason}.", reason=wrong.reason), field=wrong.name or "revision"
         ) from error
+
+
+def _vae(vae: str | None) -> str | None:
+    """Return an absolute path for a path, and a name as it is."""
+    if vae is None:
+        return None
+    return str(Path(vae).absolute()) if is_path(vae) or Path(vae).exists() else vae

@@ -25,12 +25,16 @@ def submit(
         typer.Argument(
             metavar="[PROMPT|FILE] [NAME=VALUE]...",
             help="The prompt, or the path of the main file, and parameters by name: "
-            "seed=7 mask_image=mask.png loras=ink:0.8 points=12,30.",
+            "seed=7 mask_image=mask.png images=a.png images=b.png loras=ink:0.8 points=12,30.",
             show_default=False,
         ),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option(help="Path of the picture; the same as image=PATH.", show_default=False)
+        list[Path] | None,
+        typer.Option(
+            help="Path of the picture; the same as image=PATH. Repeat it for a kind that takes several.",
+            show_default=False,
+        ),
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the job ends, and show the result.")
@@ -40,9 +44,9 @@ def submit(
     as_json: Annotated[bool, typer.Option("--json", help="Print the job as JSON.")] = False,
 ) -> None:
     """Submit a job and print its id."""
-    parameters = parsed(kind_named(kind), words or [])
-    if image is not None:
-        parameters["image"] = str(image)
+    known = kind_named(kind)
+    name = "image" if "image" in known.files else next(iter(known.file_lists), "image")
+    parameters = parsed(known, [*(f"{name}={path}" for path in image or ()), *(words or ())])
     with connect() as client:
         job = client.submit(UntypedKind(kind), **parameters)
         print_submitted(client, job, wait=wait, timeout_s=timeout, previews=previews, as_json=as_json)

@@ -30,6 +30,12 @@ def init(
             field="credentials_chain",
             hint="Check it with brushwork provenance check, or unset it.",
         )
+    if not settings.credentials_development:
+        raise InvalidRequest(
+            said("credentials_development: development certificates are switched off."),
+            field="credentials_development",
+            hint="Set BRUSHWORK_CREDENTIALS_DEVELOPMENT=true, or set a certificate of an authority.",
+        )
     if settings.credentials_chain is not None and not renew:
         NEWS.print(f"{settings.credentials_chain} is there already.", soft_wrap=True)
     else:

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.file_places import NO_FILE_YET, pattern_of, values_at, with_values
+from brushwork_schemas.kinds.file_places import (
+    ANY_INDEX,
+    MOST_ITEMS,
+    NO_FILE_YET,
+    field_of,
+    pattern_of,
+    values_at,
+    with_values,
+)
 from brushwork_schemas.kinds.registry import all_kinds, file_patterns
 from brushwork_schemas.options import JobOptions
 from brushwork_schemas.wording.nearest_name import nearest_name
@@ -77,10 +85,13 @@ def _check_file(name: str, parameters: Mapping[str, Any]) -> None:
 
 def _of_fields(fields: dict[str, str], wrong: Refusals) -> dict[str, Any]:
     if REQUEST_FIELD not in fields:
-        parameters = {}
+        parameters: dict[str, Any] = {}
         for name, text in fields.items():
             with wrong.noted():
-                parameters[name] = _value(name, text)
+                if ANY_INDEX in pattern_of(name):
+                    parameters = _with_file(parameters, name, text)
+                else:
+                    parameters[name] = _value(name, text)
         return parameters
     request = parsed_object(fields.pop(REQUEST_FIELD).encode("utf-8", "surrogatepass"))
     if fields:
@@ -93,11 +104,30 @@ def _of_fields(fields: dict[str, str], wrong: Refusals) -> dict[str, Any]:
     return request
 
 
+def _with_file(parameters: dict[str, Any], place: str, text: str) -> dict[str, Any]:
+    """Return the parameters with a file named by text: a SHA-256, a URL, or a list of these as JSON."""
+    field = field_of(place)
+    if text.lstrip().startswith("[") and place == f"{field}.0":
+        return {**parameters, field: _parsed(field, text)}
+    earlier = len(values_at(parameters, [pattern_of(place)]))
+    index = int(place.rpartition(".")[2])
+    if index > MOST_ITEMS:
+        raise _misplaced(place)
+    # Files of the form come later, at the places that are left free for them.
+    free = {f"{field}.{number}": NO_FILE_YET for number in range(earlier, index)}
+    changed: dict[str, Any] = with_values(parameters, {**free, place: text})
+    return changed
+
+
 def _value(name: str, text: str) -> Any:
     if name in short_forms.FORMS:
         return short_forms.read(name, text)
     if name not in _json_parameters():
         return text
+    return _parsed(name, text)
+
+
+def _parsed(name: str, text: str) -> Any:
     try:
         return parsed(text.encode("utf-8", "surrogatepass"))
     except InvalidRequest as error:

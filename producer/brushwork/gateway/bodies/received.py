@@ -1,7 +1,7 @@
 """The body of a request: its bytes, or the fields and files of a form."""
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
@@ -164,8 +164,7 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     fields: dict[str, str] = {}
     files: dict[str, bytes | BinaryIO] = {}
     for name, value in parts:
-        if isinstance(value, UploadFile):
-            name = _place(name, files)
+        name = _place(name, {*fields, *files})
         if name in fields or name in files:
             raise InvalidRequest(
                 said("{field}: the form repeats this field.", field=name[:80]), field=name[:80]
@@ -177,11 +176,11 @@ async def _parts_of(parts: list[tuple[str, UploadFile | str]], most_bytes: int) 
     return Received(FORM, fields=fields, files=files)
 
 
-def _place(name: str, files: Mapping[str, object]) -> str:
-    """Return the place of a file: a form may repeat the name of a list, once for each file in it."""
+def _place(name: str, places: Collection[str]) -> str:
+    """Return the place of a part: a form may repeat the name of a list of files, once for each file in it."""
     if f"{pattern_of(name)}.{ANY_INDEX}" not in file_patterns():
         return name
-    return f"{name}.{sum(each.rpartition('.')[0] == name for each in files)}"
+    return f"{name}.{sum(each.rpartition('.')[0] == name for each in places)}"
 
 
 async def _spool(request: Request, file: BinaryIO) -> None:

@@ -5,6 +5,7 @@ A form is not described by kind, but by the files that it has: kinds with the sa
 
 from collections.abc import Sequence
 
+from brushwork_schemas.kinds.file_places import MOST_ITEMS
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds, file_fields
 
@@ -26,7 +27,8 @@ def forms_of(kinds: KindSchemas) -> dict[Files, list[Kind]]:
     """
     found: dict[Files, list[Kind]] = {}
     for kind in all_kinds().values():
-        known = [name for name in kind.files if name in kinds.changes(kind)["properties"]]
+        fields = kinds.changes(kind)["properties"]
+        known = [name for name in (*kind.files, *kind.file_lists) if name in fields]
         required = [name for name in known if kind.request_type.model_fields[name].is_required()]
         optional = [name for name in known if name not in required]
         for more in ([], *([name] for name in optional)):
@@ -83,10 +85,21 @@ def _request() -> Schema:
 
 
 def _file(name: str) -> Schema:
-    kinds = ", ".join(kind.name for kind in all_kinds().values() if name in kind.files)
-    return {
+    takers = [kind for kind in all_kinds().values() if name in kind.files or name in kind.file_lists]
+    kinds = ", ".join(kind.name for kind in takers)
+    lists = {field: sort for kind in takers for field, sort in kind.file_lists.items()}
+    file = {
         "type": "string",
         "format": "binary",
-        "contentMediaType": file_fields()[name],
-        "description": f"A file of {kinds}.",
+        "contentMediaType": lists[name] if name in lists else file_fields()[name],
     }
+    if name not in lists:
+        return {**file, "description": f"A file of {kinds}."}
+    most = min(_most_files(kind, name) for kind in takers)
+    description = f"Files of {kinds}: one part of the form for each, all with this name."
+    return {"type": "array", "items": file, "minItems": 1, "maxItems": most, "description": description}
+
+
+def _most_files(kind: Kind, name: str) -> int:
+    schema = kind.request_type.model_json_schema()["properties"][name]
+    return int(schema.get("maxItems", MOST_ITEMS))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from brushwork_schemas.catalogue import Model
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription
+from brushwork_schemas.catalogue.named_parts import is_path
 from brushwork_schemas.kinds.registry import kind_named
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
@@ -47,8 +48,9 @@ def kinds(services: Gateway, principal: Reader) -> KindList:
 
 
 def _shown(model: Model) -> Model:
-    if model.source.folder is None:
-        return model
     # The full path would tell callers about the machine of the gateway.
-    hidden = model.source.model_copy(update={"folder": Path(model.source.folder.name)})
-    return model.model_copy(update={"source": hidden})
+    paths = {name: getattr(model.source, name) for name in ("folder", "file")}
+    hidden = {name: Path(path.name) for name, path in paths.items() if path is not None}
+    vae = Path(model.vae).name if model.vae is not None and is_path(model.vae) else model.vae
+    source = model.source.model_copy(update=hidden) if hidden else model.source
+    return model.model_copy(update={"source": source, "vae": vae})

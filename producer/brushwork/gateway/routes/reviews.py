@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from brushwork_core.ledger.held_results import HeldResult
 from brushwork_core.policies.decision import LONGEST_REASON
@@ -117,7 +118,7 @@ def _file_of(held: HeldResult, sha256: str) -> Artifact:
 
 def _view(held: HeldResult) -> ReviewView:
     job = held.job
-    here = below_root(f"/v1/reviews/{job.id}")
+    here = below_root(f"/v1/reviews/{quote(job.id, safe='')}")
     files = {
         f"file:{index}": f"{here}/files/{artifact.sha256}"
         for index, artifact in enumerate(artifacts_within(job.result))

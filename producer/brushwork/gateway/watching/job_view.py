@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from brushwork_schemas.artifact import artifacts_within
 from brushwork_schemas.job import Job, JobError
@@ -84,7 +85,7 @@ def written(shown: BaseModel, response: Response) -> Response:
 
 
 def _links(job: Job) -> dict[str, str]:
-    here = below_root(f"/v1/jobs/{job.id}")
+    here = below_root(f"/v1/jobs/{quote(job.id, safe='')}")
     files = {
         f"file:{index}": below_root(f"/v1/files/{artifact.sha256}")
         for index, artifact in enumerate(artifacts_within(job.result))

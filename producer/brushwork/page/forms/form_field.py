@@ -18,7 +18,7 @@ from brushwork.page.views.kind_words import OPTION_WORDS
 # A choice between yes, no and what the operator has set.
 YES_NO = ("true", "false")
 Shape = Literal[
-    "text", "area", "number", "select", "yes-no", "checkbox", "checks", "file", "suggest", "lines"
+    "text", "area", "number", "select", "yes-no", "checkbox", "checks", "file", "files", "suggest", "lines"
 ]
 # Fields that are useful to programs only.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
@@ -58,6 +58,7 @@ class FormField:
         placeholder: The default of the first model, if it is known.
         default: Value of an untouched form; for a checkbox whether it is ticked.
         accept: For a file, the types that may be chosen.
+        most_files: For several files, how many may be chosen.
         known_by: Names of the models that accept the field; None if all do.
     """
 
@@ -76,6 +77,7 @@ class FormField:
     placeholder: str = ""
     default: Any = None
     accept: str = ""
+    most_files: int | None = None
     known_by: tuple[str, ...] | None = None
 
     @property
@@ -147,7 +149,8 @@ def _in_order(kind: Kind) -> list[str]:
     def place(name: str) -> tuple[bool, bool, bool, bool, int]:
         required, of_file = fields[name].is_required(), name in NewPictureRequest.FILE_FIELDS
         owner = next((index for index, annotations in enumerate(own) if name in annotations), len(own))
-        return (not required, not (required and name in kind.files), name != "model", of_file, owner)
+        is_file = name in kind.files or name in kind.file_lists
+        return (not required, not (required and is_file), name != "model", of_file, owner)
 
     return sorted(fields, key=place)
 
@@ -167,7 +170,7 @@ class _Maker:
         given = self.schema["properties"][name]
         plain = _plain(given, self.schema)
         required = name in self.schema.get("required", ())
-        shape, media_type = _shape(name, plain), self.kind.files.get(name)
+        shape, media_type = _shape(name, plain), {**self.kind.files, **self.kind.file_lists}.get(name)
         defaults = filled_in(self.models[0], self.kind) if self.models else {}
         choices = YES_NO if shape == "yes-no" else self._choices(name, plain)
         return FormField(
@@ -188,6 +191,7 @@ class _Maker:
             placeholder=str(defaults.get(name, "")),
             default=None if shape == "lines" else given.get("default"),
             accept="" if media_type is None else ARCHIVES if media_type == ARCHIVE else PICTURES,
+            most_files=plain.get("maxItems") if shape == "files" else None,
             known_by=known_by,
         )
 
@@ -238,6 +242,8 @@ def _plain(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, 
 def _shape(name: str, plain: Mapping[str, Any]) -> Shape:
     if "contentMediaType" in plain:
         return "file"
+    if "contentMediaType" in plain.get("items", {}):
+        return "files"
     if name in short_forms.FORMS:
         return "lines"
     if name == "scheduler":

@@ -6,8 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from brushwork_schemas.artifact import is_sha256
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.file_places import MOST_ITEMS
+from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.presentation import Presentation
 from starlette.datastructures import FormData, UploadFile
 
@@ -27,11 +30,15 @@ class TypedForm:
         values: What the fields show.
         stored: SHA-256 of files that are already stored, by field.
         files: Files that were chosen now, by field. An archive is an open file, not its bytes.
+        stored_lists: The same as `stored`, for fields that take several files.
+        file_lists: The same as `files`, for fields that take several files.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes | BinaryIO] = field(default_factory=dict)
+    stored_lists: dict[str, list[str]] = field(default_factory=dict)
+    file_lists: dict[str, list[bytes | BinaryIO]] = field(default_factory=dict)
 
     @classmethod
     def fresh(cls, fields: Iterable[FormField]) -> "TypedForm":
@@ -53,6 +60,12 @@ class TypedForm:
         of_files = [each.name for each in fields if each.shape == "file"]
         files = {name: values.pop(name) for name in of_files if name in values}
         stored = {name: value for name, value in files.items() if isinstance(value, str)}
+        of_lists = [each.name for each in fields if each.shape == "files"]
+        stored_lists = {
+            name: [each for each in values.pop(name) if is_sha256(each)][:MOST_ITEMS]
+            for name in of_lists
+            if name in values
+        }
         for each in fields:
             if each.shape == "yes-no" and each.name in values:
                 values[each.name] = str(values[each.name]).lower()
@@ -60,7 +73,7 @@ class TypedForm:
             # A file may say anything.
             with suppress(AttributeError, IndexError, KeyError, TypeError, ValueError):
                 values[name] = short_forms.written(name, values[name])
-        return cls({**cls.fresh(fields).values, **values}, stored)
+        return cls({**cls.fresh(fields).values, **values}, stored, stored_lists=stored_lists)
 
     @classmethod
     async def posted(
@@ -76,14 +89,28 @@ class TypedForm:
         Raises:
             PayloadTooLarge: A file that is not an archive is larger than `most_bytes`.
         """
-        typed = cls({each.name: _value(each, form) for each in fields if each.shape != "file"})
+        of_files = ("file", "files")
+        typed = cls({each.name: _value(each, form) for each in fields if each.shape not in of_files})
         for name in (each.name for each in fields if each.shape == "file"):
             stored, chosen = form.get(f"{name}_sha256"), form.get(name)
             if isinstance(stored, str) and stored:
                 typed.stored[name] = stored
             if isinstance(chosen, UploadFile) and chosen.filename:
                 typed.files[name] = await content_of(chosen, most_bytes)
+        for name in (each.name for each in fields if each.shape == "files"):
+            kept = [each for each in form.getlist(f"{name}_sha256") if isinstance(each, str) and each]
+            added = [each for each in form.getlist(name) if isinstance(each, UploadFile) and each.filename]
+            typed.stored_lists[name] = kept
+            typed.file_lists[name] = [await content_of(each, most_bytes) for each in added]
         return typed
+
+    def take_picture(self, kind: Kind, sha256: str) -> None:
+        """Take a stored picture as the main input of a kind."""
+        name = kind.main_input or "image"
+        if name in kind.file_lists:
+            self.stored_lists[name] = [sha256]
+        else:
+            self.stored[name] = sha256
 
     def parameters(self, fields: Iterable[FormField]) -> dict[str, Any]:
         """Return the parameters of the request, without empty fields.
@@ -97,10 +124,15 @@ class TypedForm:
                 parameters[each.name] = _parameter(each, self.values.get(each.name))
         wrong.raise_any()
         parameters |= {**self.stored, **self.files}
+        # The pictures that were kept come first; those that were chosen now follow.
+        for name in {**self.stored_lists, **self.file_lists}:
+            parameters[name] = [*self.stored_lists.get(name, ()), *self.file_lists.get(name, ())]
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
 
 
 def _fits(each: FormField, value: Any) -> bool:
+    if each.shape == "files":
+        return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     if each.shape in ("checks", "lines"):
         return isinstance(value, Sequence) and not isinstance(value, str)
     return isinstance(value, str | int | float)

@@ -51,7 +51,7 @@ def gallery(
     older = (
         {**filters, "cursor": Cursor.of(jobs[JOBS_PER_PAGE - 1]).text} if len(jobs) > JOBS_PER_PAGE else None
     )
-    return Session(request, principal).shown(
+    return Session(request, principal, services).shown(
         "gallery.html",
         thumbnails=[Thumbnail.of(job) for job in jobs[:JOBS_PER_PAGE]],
         chosen=chosen,

@@ -10,13 +10,13 @@ from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, PluginFailed, RequestError
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.registry import all_kinds, file_fields, kind_named
+from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from brushwork.gateway.admission.access import Principal
-from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES, take_for_form
+from brushwork.gateway.bodies.received import LONGEST_FIELD_BESIDE_BYTES, MOST_FILES, take_for_form
 from brushwork.gateway.bodies.submission import Submission
 from brushwork.gateway.dependencies import Gateway, ListPlace, Reader, Submitter, visible
 from brushwork.gateway.problems import headers_of, status_of
@@ -89,12 +89,13 @@ def home(
     model: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Show the form of a kind, filled with the request of a job, a picture, a prompt or a model if given."""
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     job = visible(services, principal, again) if again is not None else None
     kind_name = job.kind if job else kind or first_kind()
     form = KindForm.of(kind_name, services, principal, session.words.language)
     typed = TypedForm.of_job(job, form.fields) if job else TypedForm.fresh(form.fields)
-    typed.stored |= {form.kind.main_input or "image": image} if image else {}
+    if image:
+        typed.take_picture(form.kind, image)
     typed.values |= {"prompt": prompt} if prompt else {}
     typed.values |= {"model": model} if model else {}
     return shown(session, services, principal, form, typed)
@@ -105,12 +106,12 @@ async def submit(request: Request, services: Gateway, principal: Submitter) -> R
     """Submit the form. If the request is refused, show the form again with the error at its field."""
     most_bytes = services.settings.max_upload_bytes
     bounds = {"max_fields": MOST_FORM_FIELDS, "max_part_size": LONGEST_FIELD_BESIDE_BYTES}
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     language = session.words.language
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(services.bodies.room(principal.stream_tenant))
         await take_for_form(room, request, most_bytes)
-        posted = await stack.enter_async_context(request.form(max_files=len(file_fields()), **bounds))
+        posted = await stack.enter_async_context(request.form(max_files=MOST_FILES, **bounds))
         name = posted.get("kind")
         kind = name if isinstance(name, str) else first_kind()
         form = await run_in_threadpool(KindForm.of, kind, services, principal, language)
@@ -139,9 +140,22 @@ async def _keep_files(
     wrong = {(each.field or "").partition(".")[0] for each in errors}
     for name, file in typed.files.items():
         if name not in wrong:
-            threads = services.decoders if isinstance(file, bytes) else services.fetchers
-            kept = await threads.run(principal.tenant, _kept, services, principal, name, file)
+            kept = await _kept_in_thread(services, principal, name, file)
             typed.stored |= {name: kept} if kept else {}
+    wrong_places = {each.field for each in errors}
+    for name, files in typed.file_lists.items():
+        stored = typed.stored_lists.setdefault(name, [])
+        for place, file in [(f"{name}.{len(stored) + index}", file) for index, file in enumerate(files)]:
+            if place not in wrong_places:
+                kept = await _kept_in_thread(services, principal, place, file)
+                stored.extend([kept] if kept else [])
+
+
+async def _kept_in_thread(
+    services: Services, principal: Principal, place: str, file: bytes | BinaryIO
+) -> str | None:
+    threads = services.decoders if isinstance(file, bytes) else services.fetchers
+    return await threads.run(principal.tenant, _kept, services, principal, place, file)
 
 
 def _kept(services: Services, principal: Principal, name: str, file: bytes | BinaryIO) -> str | None:

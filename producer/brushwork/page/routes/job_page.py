@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import quote
 
 from brushwork_core.audit.audit_log import AuditAction
 from brushwork_schemas.admission import SEED_BITS
@@ -18,7 +19,7 @@ from brushwork.gateway.services import Services
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
 from brushwork.page.views import repeat_commands
-from brushwork.page.views.file_history import history_of
+from brushwork.page.views.file_history import histories_of
 from brushwork.page.views.follow_ups import follow_ups
 from brushwork.page.views.job_view import JobDetails
 
@@ -30,13 +31,13 @@ JobId = Annotated[str, Path(max_length=64)]
 def job_page(job_id: JobId, request: Request, services: Gateway, principal: Reader) -> Response:
     """Show a job."""
     job = visible(services, principal, job_id)
-    session = Session(request, principal)
+    session = Session(request, principal, services)
     details = JobDetails.of(job, services.store, services.tenant_files)
     return session.shown(
         "job.html",
         job=job,
         details=details,
-        history=history_of(details, services),
+        histories=histories_of(details, services),
         follow_ups=follow_ups(job.kind, _is_served(services)),
         outlook=services.outlooks.of(job),
         curl=repeat_commands.curl(job, session.origin, with_key=principal.key is not None),
@@ -82,6 +83,7 @@ async def pass_on(
     """Submit a job of another kind with one of this job's pictures as its main input."""
     job = await run_in_threadpool(visible, services, principal, job_id)
     next_kind = kind_named(kind)
+    # One picture counts as a list of one, where a kind takes several.
     parameters = {"kind": kind, next_kind.main_input or "image": image}
     if principal.tenant is None:
         parameters["tenant"] = job.tenant
@@ -95,7 +97,7 @@ async def pass_on(
 async def cancel(job_id: JobId, services: Gateway, principal: Submitter) -> Response:
     """Cancel the job and show its page."""
     await services.write(principal, _cancel, services, principal, job_id)
-    return redirect_to(f"/jobs/{job_id}")
+    return redirect_to(f"/jobs/{quote(job_id, safe='')}")
 
 
 def _cancel(services: Services, principal: Principal, job_id: str) -> None:

@@ -36,7 +36,7 @@ async def read(
     body: Annotated[Received, Depends(received_to_read)],
 ) -> Response:
     """Show what a picture says about its origin. Its parameters fill in the form."""
-    session, file = Session(request, principal), body.files.get(FIELD)
+    session, file = Session(request, principal, services), body.files.get(FIELD)
     kind = body.fields.get("kind", "")
     try:
         if not isinstance(file, bytes) or not file:

@@ -3,13 +3,13 @@
 from typing import Annotated
 
 from brushwork_core.policies.decision import LONGEST_REASON
-from brushwork_schemas.kinds.presentation import Presentation
 from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import Response
 
 from brushwork.gateway.dependencies import Gateway, Reviewer
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to
+from brushwork.page.views.job_view import JobDetails
 
 MOST_SHOWN = 50
 router = APIRouter(prefix="/reviews", route_class=PageRoute)
@@ -21,9 +21,8 @@ def reviews_page(request: Request, services: Gateway, principal: Reviewer) -> Re
     """Show the results that wait, the one that waits longest first."""
     found = services.backend.held_results.list(MOST_SHOWN)
     services.audit.note(principal, [each.job for each in found])
-    return Session(request, principal).shown(
-        "reviews.html", reviews=[(each, Presentation(each.job)) for each in found]
-    )
+    shown = [(each, JobDetails.of(each.job, services.store, services.tenant_files)) for each in found]
+    return Session(request, principal, services).shown("reviews.html", reviews=shown)
 
 
 @router.post("/{job_id}/release")

@@ -18,7 +18,7 @@ def workers_page(
     principal: Reader,
 ) -> Response:
     """Show the workers that run, and the number of jobs that wait for each kind."""
-    return Session(request, principal).shown(
+    return Session(request, principal, services).shown(
         "workers.html",
         workers=workers.workers(services, principal).workers,
         queues=workers.queues(services, principal).queues,

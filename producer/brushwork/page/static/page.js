@@ -197,6 +197,36 @@ function chosenFile(input) {
   });
 }
 
+// Adds chosen pictures to those that were chosen before, and shows them in order, each with a button that removes it.
+function chosenFiles(input) {
+  const shown = document.createElement("ul");
+  shown.className = "kept several";
+  shown.hidden = true;
+  input.after(shown);
+  const kept = () => input.form.querySelectorAll(`[name="${input.name}_sha256"]:checked`).length;
+  let files = [];
+  const use = (chosen) => {
+    files = chosen.slice(0, Math.max(0, Number(input.dataset.most || Infinity) - kept()));
+    const list = new DataTransfer();
+    for (const file of files) list.items.add(file);
+    input.files = list.files;
+    for (const image of shown.querySelectorAll("img")) URL.revokeObjectURL(image.src);
+    shown.hidden = files.length === 0;
+    shown.replaceChildren(...files.map(row));
+  };
+  const row = (file, index) => {
+    const [item, image, number, remove] = ["li", "img", "span", "button"].map((name) => document.createElement(name));
+    Object.assign(image, { alt: file.name, src: URL.createObjectURL(file) });
+    number.textContent = kept() + index + 1;
+    Object.assign(remove, { type: "button", textContent: "×" });
+    remove.setAttribute("aria-label", `${input.dataset.remove} ${kept() + index + 1}`);
+    remove.addEventListener("click", () => use(files.filter((_, other) => other !== index)));
+    item.append(image, number, remove);
+    return item;
+  };
+  input.addEventListener("change", () => use([...files, ...input.files]));
+}
+
 // Shows the picture of the form below a field, with a canvas of its size to draw on.
 function pictureCanvas(form, field) {
   const input = form.querySelector("#field-image");
@@ -338,7 +368,7 @@ function activate(root) {
   }
   for (const form of all("[data-drop]")) dropped(form);
   for (const block of all("[data-copy]")) if (navigator.clipboard) copyButton(block);
-  for (const input of all("input[type=file]")) chosenFile(input);
+  for (const input of all("input[type=file]")) (input.multiple ? chosenFiles : chosenFile)(input);
   for (const select of all("[data-submits]")) select.addEventListener("change", () => select.form.requestSubmit());
   for (const time of all("time")) {
     time.title = new Date(time.dateTime).toLocaleString(document.documentElement.lang);

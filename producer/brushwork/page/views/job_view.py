@@ -110,7 +110,15 @@ class JobDetails:
     def given(self) -> Artifact | None:
         """The picture that the job is about; None if there is none, or if it was removed."""
         main_input = self.kind.main_input if self.kind else None
-        return self.inputs.get(main_input) if self.kind and main_input in self.kind.pictures else None
+        if self.kind is None or main_input not in self.kind.pictures:
+            return None
+        return self.inputs.get(main_input) or self.inputs.get(f"{main_input}.0")
+
+    @property
+    def main_places(self) -> Sequence[str]:
+        """Places of the request whose picture is labelled as the input; none if there are several."""
+        main_input = self.kind.main_input if self.kind else None
+        return () if f"{main_input}.1" in self.inputs else (str(main_input), f"{main_input}.0")
 
     @property
     def given_pictures(self) -> Mapping[str, Artifact]:
@@ -124,6 +132,14 @@ class JobDetails:
     def given_files(self) -> Mapping[str, Artifact]:
         """The files of the request that are not pictures, by place."""
         return {name: file for name, file in self.inputs.items() if name not in self.given_pictures}
+
+    def other_files(self, language: str) -> Sequence[tuple[str, Artifact]]:
+        """Label and file of each file of the result that is not shown as a picture."""
+        shown = {each.sha256 for each in self.pictures}
+        fields = [(name, file) for name, file in self.shown.result_fields if file.sha256 not in shown]
+        return [
+            (self.kind.result_label(name, language) if self.kind else name, file) for name, file in fields
+        ]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -217,7 +233,7 @@ class JobDetails:
 
     def request_rows(self, language: str) -> list[tuple[str, str]]:
         """Return label and value of each field of the request that is set, without files."""
-        left_out = {"version", *(self.kind.files if self.kind else ())}
+        left_out = {"version", *({**self.kind.files, **self.kind.file_lists} if self.kind else ())}
         return [
             (self.field_label(name, language), self._value(name, value, language))
             for name, value in self.shown.request.items()

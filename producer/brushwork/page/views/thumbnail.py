@@ -43,8 +43,5 @@ class Thumbnail:
 
 
 def _given(shown: Presentation) -> str | None:
-    main_input = shown.kind.main_input if shown.kind else None
-    if shown.kind is None or main_input not in shown.kind.pictures:
-        return None
-    given = shown.request.get(main_input)
-    return given if isinstance(given, str) and len(given) == 64 else None
+    given = shown.kind.main_picture(shown.request) if shown.kind else None
+    return given if given is not None and len(given) == 64 else None

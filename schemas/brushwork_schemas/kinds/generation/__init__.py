@@ -338,7 +338,7 @@ def sample(job: "Job", picture: "ReadPicture") -> Mapping[str, Any]:
     request = job.request
     size = (request.width, request.height)
     if None in size:
-        size = picture(request.image).size
+        size = picture(request.images[0] if hasattr(request, "images") else request.image).size
     drawn = [
         hashlib.sha256(f"{request.seed + number} {request.prompt}".encode()).digest()
         for number in range(request.num_images_per_prompt)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from typing import Protocol
 
 from brushwork_core.ledger import Claim, HoldReason
@@ -138,7 +139,8 @@ class WorkerPolicies:
             PolicyRefused: A policy refuses it.
             PolicyFailed: A policy could not decide, and the operator chose to refuse then.
         """
-        request = PolicyRequest(claim.kind, claim.model, claim.tenant, claim.request)
+        # A copy: a policy that changes it would change the job.
+        request = PolicyRequest(claim.kind, claim.model, claim.tenant, deepcopy(claim.request))
         verdict = Verdict(request, is_open=self.policies.judges_results(request))
         self._add(verdict, self.policies.on_request(request), claim)
         return verdict

@@ -16,6 +16,7 @@ from PIL import Image
 from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
 from brushwork_workers.families.diffusion.controlnets import ControlNets
+from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
@@ -202,7 +203,8 @@ class Generation:
             # FLUX Kontext would enlarge the small picture of the first run to a megapixel.
             arguments["_auto_resize"] = False
         if self._model.pipeline is not None or context is None:
-            arguments = fitted_arguments(arguments, pipeline)
+            further = self._model.pipeline.arguments if self._model.pipeline is not None else {}
+            arguments = fitted_arguments({**further, **arguments}, pipeline)
         output = pipeline(**arguments)
         if skipping is not None and context is not None:
             skipping.report(context)
@@ -295,6 +297,11 @@ class _StepReporter:
             LOGGER.debug("No preview: %r", error)
 
     def _picture(self, latents: torch.Tensor, colours: LatentColours) -> Image.Image:
+        if colours.of_decoder:
+            found = decoder_input(self._forecast.latents)
+            if found is None:
+                raise ValueError("the pipeline decodes nothing")
+            latents = found
         # Flux and similar models keep latents as a sequence of patches.
         if latents.ndim == 3:
             sides = self._prepared.height, self._prepared.width

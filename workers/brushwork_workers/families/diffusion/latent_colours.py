@@ -8,6 +8,7 @@ fitted to the autoencoder of each model when the model is loaded, so that every 
 import copy
 import logging
 import math
+from functools import partial
 from typing import Any, Self
 
 import torch
@@ -35,29 +36,46 @@ class LatentColours:
         bias: The bias of the convolution, (3 * patch * patch,).
         patch: Pixels per side of the patch of each latent.
         scale: The ratio of the side of a picture to the side of its latents.
+        of_decoder: Whether the latents are those that the decoder takes, not those that the denoiser uses.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, patch: int, scale: int) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor, patch: int, scale: int, *, of_decoder: bool = False
+    ) -> None:
         self._weight = weight
         self._bias = bias
         self._patch = patch
         self._scale = scale
+        self.of_decoder = of_decoder
 
     @classmethod
-    def fitted(cls, autoencoder: Any) -> Self | None:
-        """Fit the map of an autoencoder of diffusers. Return None if it does not encode pictures."""
+    def fitted(cls, autoencoder: Any, *, of_decoder: bool = False) -> Self | None:
+        """Fit the map of an autoencoder of diffusers. Return None if it does not encode pictures.
+
+        Args:
+            autoencoder: The autoencoder.
+            of_decoder: Whether to fit it to the latents that its decoder takes, without the scale and shift
+                that most denoisers use.
+        """
         try:
-            return cls._fit(_upcast(autoencoder))
+            return cls._fit(_upcast(autoencoder), of_decoder=of_decoder)
         # An autoencoder of another type may raise any exception. The model then has no previews.
         except Exception as error:
             LOGGER.debug("No previews for %s: %r", type(autoencoder).__name__, error)
             return None
 
+    @classmethod
+    def of_pixels(cls, device: torch.device) -> Self:
+        """Return the map of a pipeline that denoises pixels from -1 to 1, without an autoencoder."""
+        weight = torch.zeros(3, 3, 3, 3)
+        weight[:, :, 1, 1] = torch.eye(3) / 2
+        return cls(weight.to(device), torch.full((3,), 0.5, device=device), patch=1, scale=1)
+
     def picture(self, latents: Tensor) -> Image.Image:
         """Show the pictures of a job in one picture, as a grid, at most 256 pixels per side.
 
         Args:
-            latents: The latents as the denoiser uses them, (pictures, channels, height, width).
+            latents: The latents that the map was fitted to, (pictures, channels, height, width).
         """
         padded = functional.pad(latents.to(self._weight), (1, 1, 1, 1), mode="replicate")
         colours = functional.pixel_shuffle(functional.conv2d(padded, self._weight, self._bias), self._patch)
@@ -76,11 +94,12 @@ class LatentColours:
 
     @classmethod
     @torch.no_grad()
-    def _fit(cls, autoencoder: Any) -> Self:
+    def _fit(cls, autoencoder: Any, *, of_decoder: bool) -> Self:
         """Fit the map by least squares, from the latents of sample pictures to their pixels."""
-        scale = SAMPLE_SIDE // _encoded(autoencoder, sample_pictures(1, SAMPLE_SIDE)).shape[-1]
+        encoded = partial(_encoded, autoencoder, of_decoder=of_decoder)
+        scale = SAMPLE_SIDE // encoded(sample_pictures(1, SAMPLE_SIDE)).shape[-1]
         pictures = sample_pictures(NUM_SAMPLES, max(SAMPLE_SIDE, SAMPLE_LATENTS * scale))
-        latents = _encoded(autoencoder, pictures).float()
+        latents = encoded(pictures).float()
         patch = min(LARGEST_PATCH, scale)
         neighbours = functional.unfold(functional.pad(latents, (1, 1, 1, 1), mode="replicate"), 3)
         inputs = _rows(functional.pad(neighbours, (0, 0, 0, 1), value=1.0))
@@ -93,7 +112,8 @@ class LatentColours:
             raise ArithmeticError("the latents of the sample pictures are not finite")
         weight = solution[:, :-1].reshape(len(solution), latents.shape[1], 3, 3)
         device = autoencoder.device
-        return cls(weight.float().to(device), solution[:, -1].float().to(device), patch, scale)
+        weight, bias = weight.float().to(device), solution[:, -1].float().to(device)
+        return cls(weight, bias, patch, scale, of_decoder=of_decoder)
 
 
 def sample_pictures(number: int, side: int) -> Tensor:
@@ -129,10 +149,12 @@ def _upcast(autoencoder: Any) -> Any:
     return copy.deepcopy(autoencoder).float() if needs_more else autoencoder
 
 
-def _encoded(autoencoder: Any, pictures: Tensor) -> Tensor:
-    """Return the latents of pictures as the denoiser uses them."""
+def _encoded(autoencoder: Any, pictures: Tensor, *, of_decoder: bool) -> Tensor:
+    """Return the latents of pictures as the denoiser uses them, or as the decoder takes them."""
     config = autoencoder.config
     latents = _raw(autoencoder, (pictures * 2 - 1).to(autoencoder.device, autoencoder.dtype)).cpu()
+    if of_decoder:
+        return latents
     scale, shift = (
         getattr(config, "scaling_factor", None) or 1.0,
         getattr(config, "shift_factor", None) or 0.0,

@@ -13,18 +13,21 @@ from transformers import PreTrainedModel
 from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.image_to_image import ImageToImage
-from brushwork_workers.families.diffusion.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
+from brushwork_workers.families.diffusion.handlers.image_to_image import ImageToImage
+from brushwork_workers.families.diffusion.handlers.inpainting import Inpainting
+from brushwork_workers.families.diffusion.handlers.text_to_image import TextToImage
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.pipelines import Pipelines
-from brushwork_workers.families.diffusion.text_to_image import TextToImage
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
+from brushwork_workers.models.checkpoints.modules import own_modules
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),
     "image-to-image": lambda spec, generation: ImageToImage(spec.model, generation),
+    "image-editing": lambda spec, generation: ImageEditing(spec.model, generation),
     "inpainting": lambda spec, generation: Inpainting(spec.model, generation),
 }
 
@@ -34,7 +37,11 @@ def load(spec: LoadSpec) -> LoadedModules:
     pipeline = read(spec)
     pipelines = Pipelines(pipeline, spec.model.family, spec.model_executor, spec.options)
     _check_kinds(pipeline, spec)
-    colours = LatentColours.fitted(getattr(pipeline, "vae", None))
+    is_described = spec.model.family_spec.is_described
+    autoencoder = _autoencoder(pipeline)
+    colours = LatentColours.fitted(autoencoder, of_decoder=is_described)
+    if autoencoder is None and is_described:
+        colours = LatentColours.of_pixels(spec.device)
     generation = Generation(
         pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours, model=spec.model
     )
@@ -42,6 +49,13 @@ def load(spec: LoadSpec) -> LoadedModules:
     if _is_offloaded(spec):
         ModuleOffload(spec.device).add(pipelines.modules)
     return LoadedModules(handlers, pipelines.modules, modules_of_pipeline(pipeline))
+
+
+def _autoencoder(pipeline: Any) -> Any:
+    """Return the component that decodes pictures: `vae`, or another name in older pipelines."""
+    names = ("vae", "movq", "vqvae", "vqgan")
+    found = (pipeline.components.get(name) for name in names)
+    return next((component for component in found if component is not None), None)
 
 
 def _is_offloaded(spec: LoadSpec) -> bool:
@@ -74,7 +88,7 @@ def read(spec: LoadSpec) -> Any:
         variant=spec.model.source.variant,
         use_safetensors=True,
         local_files_only=True,
-        **_skipped_components(spec),
+        **_skipped_components(spec) | own_modules(spec.model, spec.folder, spec.dtype),
     ).to("cpu" if _is_offloaded(spec) else spec.device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():

@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from brushwork_workers.families.finite import damaged_weights
+from brushwork_workers.models.checkpoints.adapter_layouts import readable, shaped_like
 
 State = dict[str, Tensor]
 PEFT_PREFIX = "base_model.model."
@@ -29,6 +30,9 @@ PEFT_CONFIG = "adapter_config.json"
 _DENOISERS = ("unet", "transformer")
 # peft writes the name of the adapter into the keys of a state that was not made for saving.
 _ADAPTER_NAME = re.compile(r"\.(lora_[AB]|lora_embedding_[AB])\.[^.]+\.weight$")
+_WEIGHT = re.compile(
+    r"^(?P<component>\w+)\.(?P<layer>.+?)\.(?:lora\.)?(?P<way>down|up|lora_A|lora_B)\.weight$"
+)
 _OLD_TEXT = re.compile(r"\.(to_[qkv]|to_out)_lora\.")
 
 
@@ -48,7 +52,8 @@ class UnusedKeys:
 def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str) -> UnusedKeys:
     """Load a LoRA file into the modules of a pipeline.
 
-    diffusers reads its own layouts and those of kohya and others; peft's own layout is converted here.
+    diffusers reads its own layouts and those of kohya and others. peft's own layout is converted here, and so
+    are LoHa, LoKr and LoCon with a middle part. Keys of kinds that no layer can use are left out.
 
     Args:
         pipeline: The pipeline.
@@ -77,7 +82,12 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
         )
     modules = adapted_modules(pipeline)
     is_peft = any(key.startswith(PEFT_PREFIX) for key in weights)
-    source: Any = of_peft(weights, file.parent, modules) if is_peft else file.parent
+    own = readable(weights)
+    if not own.weights:
+        raise ValueError("none of its keys belongs to this model")
+    source: Any = of_peft(own.weights, file.parent, modules) if is_peft else file.parent
+    if own.is_changed and not is_peft:
+        source = own.weights
     # On a copy, because the keys that diffusers has found are of interest.
     loader, found = copy.copy(pipeline), State()
     read = pipeline.lora_state_dict
@@ -86,6 +96,8 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
         answer = read(*args, **kwargs)
         state = answer[0] if isinstance(answer, tuple) else answer
         _name_text_layers(state)
+        if own.is_changed:
+            _shape_convolutions(state, modules)
         found.update(state)
         return answer
 
@@ -95,7 +107,8 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
     )
     if not any(adapter in getattr(module, "peft_config", {}) for module in modules.values()):
         raise ValueError("none of its keys belongs to this model")
-    return _unused(found, modules, adapter)
+    unused = _unused(found, modules, adapter)
+    return UnusedKeys([*unused.unused, *own.left_out], unused.total + len(own.left_out))
 
 
 def adapted_modules(pipeline: Any) -> dict[str, nn.Module]:
@@ -162,6 +175,17 @@ def _unused(found: Mapping[str, Tensor], modules: Mapping[str, nn.Module], adapt
     }
     keys = _as_loaded(found, modules)
     return UnusedKeys([key for key in keys if key not in loaded], len(keys))
+
+
+def _shape_convolutions(state: State, modules: Mapping[str, nn.Module]) -> None:
+    """Give the weights of converted layers the shape of a convolution where the model has one."""
+    for key, weight in state.items():
+        match = _WEIGHT.match(key)
+        if match is not None and match["component"] in modules:
+            layer = dict(modules[match["component"]].named_modules()).get(match["layer"])
+            # A layer that has an adapter already.
+            layer = getattr(layer, "base_layer", layer)
+            state[key] = shaped_like(layer, weight, is_down=match["way"] in ("down", "lora_A"))
 
 
 def _name_text_layers(state: State) -> None:

@@ -4,17 +4,17 @@ import math
 from typing import Any
 
 from brushwork_schemas.catalogue import Model
-from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 # A denoiser halves its latents several times. Below this size nothing would be left of them.
 SMALLEST_SIDE = 16
 # The side of the picture of the first run, in multiples of what the pipeline requires.
-_WARM_UP_MULTIPLES = 8
+_WARM_UP_MULTIPLES = 4
 
 
-def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Model) -> tuple[int, int]:
+def picture_size(given: tuple[int, int], request: GenerationRequest, model: Model) -> tuple[int, int]:
     """Return width and height of the result, in pixels.
 
     If the request has both, they are used. If it has one of them, the other follows from the proportions of
@@ -41,8 +41,25 @@ def picture_size(given: tuple[int, int], request: ImageToImageRequest, model: Mo
     return request.width or _side(width * scale, multiple), request.height or _side(height * scale, multiple)
 
 
+def limited_size(given: tuple[int, int], model: Model, multiple: int) -> tuple[int, int]:
+    """Return width and height of a result that has the size of its input picture, in pixels.
+
+    Args:
+        given: Width and height of the input picture, in pixels.
+        model: The model, whose limit of a side counts.
+        multiple: The number of which both sides are multiples.
+    """
+    scale = min(1.0, model.limits.max_side / max(given))
+    return _side(given[0] * scale, multiple), _side(given[1] * scale, multiple)
+
+
 def size_warnings(
-    given: tuple[int, int], used: tuple[int, int], request: ImageToImageRequest, model: Model
+    given: tuple[int, int],
+    used: tuple[int, int],
+    request: GenerationRequest,
+    model: Model,
+    *,
+    field: str = "image",
 ) -> list[ResultWarning]:
     """Return a warning if the result has other sides or proportions than the input picture.
 
@@ -51,19 +68,20 @@ def size_warnings(
         used: Width and height of the result, in pixels.
         request: The request. A size that it asks for is no surprise, but proportions that change are.
         model: The model.
+        field: The parameter of the picture.
     """
     if given == used:
         return []
     sizes = {"given": written(given), "used": written(used)}
     if request.width and request.height:
-        return stretched("image", given, used)
+        return stretched(field, given, used)
     if request.width or request.height:
         return []
     multiple = model.multiple_of
     # Rounding takes away less than a multiple from each side, unless a side would be too small.
     if max(before - after for before, after in zip(given, used, strict=True)) < multiple:
-        return [result_warning("size_rounded", "image", multiple=multiple, **sizes)]
-    return [result_warning("size_reduced", "image", **sizes)]
+        return [result_warning("size_rounded", field, multiple=multiple, **sizes)]
+    return [result_warning("size_reduced", field, **sizes)]
 
 
 def stretched(field: str, given: tuple[int, int], used: tuple[int, int]) -> list[ResultWarning]:

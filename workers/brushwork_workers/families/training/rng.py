@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 
+from brushwork_workers.device.accelerator import is_accelerator
+
 
 def derive_seed(seed: int, *purpose: object) -> int:
     """Derive a seed from the seed of the job and the purpose of the random numbers."""
@@ -24,7 +26,7 @@ def seeded(device: torch.device, seed: int, *purpose: object) -> Iterator[None]:
 
     Enter it only in the device thread, because these generators belong to the whole process.
     """
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    devices = [device] if is_accelerator(device) else []
+    with torch.random.fork_rng(devices=devices, device_type=device.type):
         torch.manual_seed(derive_seed(seed, *purpose))
         yield

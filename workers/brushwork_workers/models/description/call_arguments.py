@@ -33,15 +33,13 @@ def arguments_by_signature(request: Any, pipeline: Any) -> dict[str, Any]:
         request: A complete request.
         pipeline: The pipeline that will be called.
     """
-    known, found = call_parameters(type(pipeline)), {}
+    found: dict[str, Any] = {}
     own = type(request).model_parameters() - _PREPARED - OWN_FIELDS - {"guidance_scale"}
     for field in sorted({"prompt", *own}):
         argument, value = argument_of(type(pipeline), field), getattr(request, field, None)
         if argument is not None and value not in (None, "", ()):
             found[argument] = value
-    found |= _guidance(request, pipeline)
-    # Caption cleaning needs optional packages and removes Chinese characters.
-    return {**found, "clean_caption": False} if "clean_caption" in known else found
+    return found | _guidance(request, pipeline)
 
 
 def ignored_by_signature(request: GenerationRequest, pipeline: Any) -> dict[str, str]:
@@ -88,6 +86,10 @@ def fitted_arguments(arguments: Mapping[str, Any], pipeline: Any) -> dict[str, A
     if "max_area" in known and {"height", "width"} <= fitted.keys():
         # Otherwise the pipeline takes only the proportions from the size.
         fitted["max_area"] = fitted["height"] * fitted["width"]
+    steps = known.get("num_inference_steps")
+    if steps is not None and fitted.get("num_inference_steps", steps.default) != steps.default:
+        # Sana Sprint: this timestep is that between its two steps.
+        fitted |= {name: None for name in ("intermediate_timesteps",) if name in known}
     for name in ("image", "generator"):
         # Some pipelines take no lists here.
         if isinstance(fitted.get(name), list) and len(fitted[name]) == 1:

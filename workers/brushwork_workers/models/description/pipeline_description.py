@@ -25,8 +25,8 @@ from brushwork_workers.models.description.call_signature import (
     picture_argument,
 )
 from brushwork_workers.models.description.empty_pipeline import empty_pipeline
-from brushwork_workers.models.description.pipeline_kinds import classes_by_kind
-from brushwork_workers.models.description.sizes import sizes_of
+from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, missing_settings
+from brushwork_workers.models.description.sizes import refuses, sizes_of
 from brushwork_workers.models.listing import Listing
 
 # Schedulers for models that predict noise, each tried with Stable Diffusion.
@@ -55,8 +55,14 @@ def describe(listing: Listing) -> PipelineDescription:
         raise _unserved(name, pipeline_class)
     pipelines = {kind: empty_pipeline(each, listing) for kind, each in classes.items()}
     own = empty_pipeline(pipeline_class, listing)
-    if _has_further_inputs(own):
-        pipelines = {kind: each for kind, each in pipelines.items() if classes[kind] is pipeline_class}
+    pipelines = {
+        kind: each
+        for kind, each in pipelines.items()
+        if not missing_settings(each)
+        and (classes[kind] is pipeline_class or _fits(kind, each, has_further=_has_further_inputs(own)))
+    }
+    if not pipelines:
+        raise _unserved(name, pipeline_class)
     sizes = sizes_of(own)
     schedulers = _schedulers(pipeline_class)
     return PipelineDescription(
@@ -74,7 +80,8 @@ def describe(listing: Listing) -> PipelineDescription:
         frames_multiple_of=sizes.frames_multiple_of,
         width=sizes.width,
         height=sizes.height,
-        defaults={kind: own for kind, each in pipelines.items() if (own := _defaults(kind, each))},
+        defaults={kind: found for kind, each in pipelines.items() if (found := _defaults(kind, each))},
+        arguments=_further_arguments(own),
         schedulers=schedulers,
         max_input_images=_max_input_images(pipeline_class),
     )
@@ -125,6 +132,19 @@ def _is_allowed(kind: str, field: str, value: Any) -> bool:
     return True
 
 
+def _further_arguments(pipeline: Any) -> dict[str, Any]:
+    """Return arguments of the call that are the same for every job."""
+    known = call_parameters(type(pipeline))
+    found: dict[str, Any] = {}
+    # Caption cleaning needs optional packages and removes Chinese characters.
+    if "clean_caption" in known:
+        found["clean_caption"] = False
+    # Bins of sizes exist only for the resolutions of the published models.
+    if "use_resolution_binning" in known and refuses(pipeline, use_resolution_binning=True):
+        found["use_resolution_binning"] = False
+    return found
+
+
 def _schedulers(pipeline_class: Any) -> tuple[str, ...]:
     """Return the schedulers that the constructor of a pipeline names."""
     parameter = inspect.signature(pipeline_class.__init__).parameters.get("scheduler")
@@ -137,9 +157,17 @@ def _schedulers(pipeline_class: Any) -> tuple[str, ...]:
     return ()
 
 
+def _fits(kind: str, pipeline: Any, *, has_further: bool) -> bool:
+    """Return whether the components of a model fit another class than that of its folder."""
+    # Inpainting that does not begin with the picture gives picture and mask to the denoiser.
+    takes_mask = kind == "inpainting" and "strength" not in call_parameters(type(pipeline))
+    return has_further == takes_mask
+
+
 def _has_further_inputs(pipeline: Any) -> bool:
     """Return whether the denoiser also takes a picture or a mask: such a model serves only its own class."""
-    unet, autoencoder = getattr(pipeline, "unet", None), getattr(pipeline, "vae", None)
+    unet = getattr(pipeline, "unet", None)
+    autoencoder = getattr(pipeline, "vae", None) or getattr(pipeline, "movq", None)
     taken = getattr(getattr(unet, "config", None), "in_channels", None)
     given = getattr(getattr(autoencoder, "config", None), "latent_channels", None)
     return taken is not None and given is not None and taken > given

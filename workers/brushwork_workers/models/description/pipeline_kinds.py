@@ -12,6 +12,7 @@ from diffusers.utils.outputs import BaseOutput
 
 from brushwork_workers.models.description.call_signature import (
     ARGUMENTS,
+    DENOISERS,
     call_parameters,
     control_argument,
     picture_argument,
@@ -19,7 +20,7 @@ from brushwork_workers.models.description.call_signature import (
 from brushwork_workers.models.description.pipeline_tables import class_names_by_kind, paired
 
 TEXT_TO_IMAGE, IMAGE_TO_IMAGE, INPAINTING = "text-to-image", "image-to-image", "inpainting"
-IMAGE_EDITING, IMAGE_UPSCALING = "image-editing", "image-upscaling"
+IMAGE_EDITING = "image-editing"
 TEXT_TO_VIDEO, IMAGE_TO_VIDEO = "text-to-video", "image-to-video"
 # How diffusers names the class of another kind with the same components.
 _SUFFIXES = {TEXT_TO_IMAGE: "", IMAGE_TO_IMAGE: "Img2Img", INPAINTING: "Inpaint"}
@@ -49,9 +50,7 @@ def kinds_of(pipeline_class: type) -> tuple[str, ...]:
         return _kinds_of_video(pipeline_class, picture, required)
     if not outputs & PICTURES and not (not outputs and "num_images_per_prompt" in known):
         return ()
-    if picture is not None and _is_upscaler(pipeline_class):
-        return (IMAGE_UPSCALING,)
-    if "prompt" not in known:
+    if "prompt" not in known or _is_upscaler(pipeline_class):
         return ()
     if picture is None:
         return () if known.keys() & _UNFILLED else (TEXT_TO_IMAGE,)
@@ -80,6 +79,25 @@ def classes_by_kind(pipeline_class: type, component_names: frozenset[str]) -> di
         for candidate in (getattr(diffusers, name, None) for name in names if name is not None):
             if isinstance(candidate, type) and needed_components(candidate) <= component_names:
                 found |= {own: candidate for own in kinds_of(candidate) if own not in found}
+    return found
+
+
+def missing_settings(pipeline: Any) -> list[str]:
+    """Return settings of the denoiser that the call of a pipeline reads, and that the denoiser does not have.
+
+    Some classes of diffusers were copied from another architecture and fail with their own.
+
+    Args:
+        pipeline: A pipeline without weights.
+    """
+    tree = _parsed(inspect.unwrap(type(pipeline).__call__))
+    found = []
+    for node in ast.walk(tree):
+        path = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else []
+        if len(path) == 4 and path[0] == "self" and path[1] in DENOISERS and path[2] == "config":
+            config = getattr(getattr(pipeline, path[1], None), "config", None)
+            if config and not hasattr(config, path[3]):
+                found.append(".".join(path[1:]))
     return found
 
 
@@ -123,7 +141,8 @@ def _kinds_of_video(pipeline_class: type, picture: str | None, required: set[str
 
 
 def _is_upscaler(pipeline_class: type) -> bool:
-    # The call does not tell it from one that edits: both take a picture and a prompt.
+    # The call does not tell it from one that edits: both take a picture and a prompt. Its result has another
+    # size, which requests of no other kind expect; the family stable-diffusion-upscale serves its own class.
     return any(word in pipeline_class.__name__ for word in ("Upscale", "SuperResolution"))
 
 

@@ -3,8 +3,10 @@
 import inspect
 import logging
 import math
+import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, TracebackType
 from typing import Any
@@ -21,7 +23,7 @@ from brushwork_workers.models.description.call_signature import (
 
 LOGGER = logging.getLogger(__name__)
 _SMALLEST, _LARGEST = 16, 4096
-_MULTIPLES = (8, 16, 32, 64, 128)
+_DIVISOR = re.compile(r"(?:divisible by|multiples? of) (\d+)")
 _SCALES = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
 # A multiple of everything that pipelines ask for.
 _SIDE = 512
@@ -76,12 +78,27 @@ def _frames_multiple_of(pipeline: Any) -> int:
 
 
 def _multiple_of(pipeline: Any) -> int:
+    """Return what sides must be multiples of: by the components, and by what a call with other sides says."""
     least = math.lcm(8, *_scales(pipeline))
-    for multiple in dict.fromkeys((least, *(each for each in _MULTIPLES if each > least))):
-        side = _SIDE + multiple
-        if _asked(pipeline, height=side, width=side) in (None, (side, side)):
-            return multiple
-    return least
+    with _complaints() as said:
+        _asked(pipeline, height=_SIDE + 8, width=_SIDE + 8)
+    found = [int(number) for text in said for number in _DIVISOR.findall(text)]
+    wanted = math.lcm(least, *(number for number in found if 0 < number <= _SIDE))
+    return wanted if wanted <= _SIDE else least
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect the warnings that diffusers logs: some pipelines only warn of sides that they then change."""
+    found: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("diffusers")
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
 
 
 def _scales(pipeline: Any) -> Iterator[int]:
@@ -100,10 +117,24 @@ def _scales(pipeline: Any) -> Iterator[int]:
 
 def _of_components(pipeline: Any) -> tuple[int | None, int | None]:
     scale = next((found for name in _SCALES if isinstance(found := getattr(pipeline, name, None), int)), 1)
-    side = getattr(denoiser_config(pipeline), "sample_size", None)
+    side = getattr(pipeline, "default_sample_size", None)
+    if side is None:
+        side = getattr(denoiser_config(pipeline), "sample_size", None)
     if isinstance(side, list | tuple) and len(side) == 2:
         return side[0] * scale, side[1] * scale
     return (side * scale, side * scale) if isinstance(side, int) else (None, None)
+
+
+def refuses(pipeline: Any, **arguments: Any) -> bool:
+    """Return whether a pipeline refuses arguments with a `ValueError` that does not come from its components.
+
+    Args:
+        pipeline: A pipeline without weights.
+        **arguments: The arguments to try.
+    """
+    with _complaints() as said:
+        _asked(pipeline, height=_SIDE, width=_SIDE, **arguments)
+    return any("sample size" in text for text in said)
 
 
 def _asked(pipeline: Any, **size: int) -> tuple[int, int] | None:
@@ -114,7 +145,7 @@ def _asked(pipeline: Any, **size: int) -> tuple[int, int] | None:
         **size: Height and width to ask for; none for the default.
 
     Returns:
-        Height and width; (0, 0) if the pipeline refuses them, None if it sets none.
+        Height and width; None if it sets none.
     """
     known = call_parameters(type(pipeline))
     black = Image.new("RGB", (_SIDE, _SIDE))
@@ -123,16 +154,14 @@ def _asked(pipeline: Any, **size: int) -> tuple[int, int] | None:
     arguments |= {name: value for name, value in size.items() if name in known}
     for name, value in (("prompt", "a"), ("mask_image", black), ("use_resolution_binning", False)):
         if name in known:
-            arguments[name] = value
+            arguments.setdefault(name, value)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             pipeline(**arguments)
-    except ValueError as error:
-        if size and "divisible" in str(error):
-            return 0, 0
-        return _local_size(pipeline, error.__traceback__)
     except Exception as error:
+        if size and isinstance(error, ValueError):
+            logging.getLogger("diffusers").warning("%s", error)
         return _local_size(pipeline, error.__traceback__)
     return None
 

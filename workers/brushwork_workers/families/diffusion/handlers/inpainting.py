@@ -7,7 +7,7 @@ from brushwork_schemas.kinds.generation.inpainting import InpaintingRequest
 from PIL import Image
 
 from brushwork_workers.families.diffusion.generation import Generation, PreparedGeneration
-from brushwork_workers.families.diffusion.image_to_image import copies
+from brushwork_workers.families.diffusion.handlers.image_to_image import copies
 from brushwork_workers.families.diffusion.picture_size import (
     picture_size,
     resized,

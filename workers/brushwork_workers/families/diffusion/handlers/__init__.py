@@ -1,0 +1,1 @@
+"""Handlers of the kinds that pipelines of diffusers serve."""

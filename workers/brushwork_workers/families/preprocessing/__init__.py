@@ -1,0 +1,1 @@
+"""Families that find edges, depth or poses in pictures, for ControlNets."""
