@@ -30,9 +30,9 @@ MODELS = [
     )
 ]  # fmt: skip
 ADD_ONS = [
-    AddOn(name=f"{sort}-{name}", type=sort, family=name, source=NOWHERE)
+    AddOn.model_validate({"name": f"{sort}-{name}", "type": sort, "family": name, "source": NOWHERE})
     for name in all_families()
-    for sort in ("lora", "controlnet")
+    for sort in ("lora", "controlnet", "ip-adapter")
 ]
 
 

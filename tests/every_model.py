@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.checkpoints import (
+    adapters,
     captioners,
     classifiers,
     controlnets,
@@ -95,6 +96,21 @@ source = {{ folder = "{folder}/{family}.pixel" }}
 family = "{family}"
 source = {{ folder = "{folder}/{family}.ink.v2" }}
 """
+_CONDITIONING = """
+[ip_adapters.look]
+family = "stable-diffusion"
+source = {{ folder = "{folder}/look" }}
+
+[ip_adapters.style]
+family = "stable-diffusion"
+source = {{ folder = "{folder}/style" }}
+image_encoder = "image_encoder"
+
+[textual_inversions.toy]
+family = "stable-diffusion"
+source = {{ folder = "{folder}/toy" }}
+token = "<toy>"
+"""
 _UPSCALERS = """
 [models.twice]
 family = "swin2sr"
@@ -148,7 +164,10 @@ def _painters(folder: Path) -> str:
             # The first of them changes the text encoders too.
             lora.save(folder / f"{family}.{adapter}", build(), seed=seed + 1, text=not seed)
         entries += _ADD_ONS.format(family=family, folder=folder)
-    return entries
+    for seed, adapter in enumerate(("look", "style")):
+        adapters.save_ip_adapter(folder / adapter, BUILDERS["stable-diffusion"]().unet, seed + 1)
+    adapters.save_textual_inversion(folder / "toy", {"emb_params": 2})
+    return entries + _CONDITIONING.format(folder=folder)
 
 
 def _upscalers(folder: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from brushwork_schemas.kinds.file_places import patterns_of
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.options import JobOptions
@@ -260,7 +261,9 @@ def _parameters() -> str:
 def _items(used: Mapping[str, Any]) -> Iterator[str]:
     for name, model in used.items():
         if issubclass(model, BaseModel):
-            fields = _fields(model, {}, {})
+            places = patterns_of(model.model_json_schema())
+            lists = {name.removesuffix(".*"): sort for name, sort in places.items() if name.count(".") == 1}
+            fields = _fields(model, {}, {}, lists=lists)
             required = {name for name, known in model.model_fields.items() if known.is_required()}
             shown = {
                 name: f"Required[{source}]" if name in required else source for name, source in fields.items()

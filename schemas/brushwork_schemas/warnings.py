@@ -61,6 +61,16 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The adapter {adapter} has the weight 0 and had no effect.",
         "zh": "适配器 {adapter} 的权重为 0，没有生效。",
     },
+    "ip_adapter_off": {
+        "en": "The IP-Adapter {adapter} has the weight 0 and had no effect.",
+        "zh": "IP-Adapter {adapter} 的权重为 0，没有生效。",
+    },
+    "weights_plain": {
+        "en": "{field} seems to have weights such as (word:1.3), or BREAK. They were read as plain text; set "
+        "prompt_weighting to true to use them.",
+        "zh": "{field} 中似乎有 (词:1.3) 这样的权重或 BREAK，它们被当作普通文字；要使用权重，请将 "
+        "prompt_weighting 设为 true。",
+    },
     "parameter_ignored": {
         "en": "{field} had no effect: {reason}.",
         "zh": "{field} 没有生效：{reason}。",

@@ -132,7 +132,7 @@ def test_a_picture_is_edited_and_what_was_made_is_edited_again(
     expect(page.locator("#state")).to_contain_text("Done")
     is_loaded(page, "figure img")
     expect(page.locator("figure")).to_have_count(2)
-    expect(page.locator("figcaption").nth(1)).to_have_text("Input")
+    expect(page.locator("figcaption").nth(1)).to_have_text("Given picture")
     page.get_by_role("button", name="Edit it").click()
     expect(page.locator("[name=images_sha256]")).to_have_count(1)
     page.get_by_label("Instruction", exact=True).fill("move it to the left")

@@ -124,7 +124,11 @@ def entry(folder: Path) -> Model:
 def loaded(model: Model, calls: ModelExecutor) -> Handler:
     folder = model.source.folder or Path("none")
     spec = LoadSpec(model, folder, torch.device("cpu"), torch.float32, calls, (KIND,))
-    return Loaders()[model.family](spec).handlers[KIND]
+    handler = Loaders()[model.family](spec).handlers[KIND]
+    # As a worker does. Here draws from global random generators are noticed.
+    with calls.job(Going()):
+        handler.warm_up()
+    return handler
 
 
 def performed(

@@ -1,9 +1,14 @@
 """Word lists: what counts as the same text, where a word begins and ends, and patterns that would hang."""
 
 import time
+from typing import Any
 
 import pytest
+import re2
 from brushwork_core.policies.text_matching import TextMatcher, normalized
+from brushwork_core.policies.word_index import UNSPACED, WordIndex
+from hypothesis import given
+from hypothesis.strategies import lists, text
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,42 @@ def test_patterns_see_the_normalized_text() -> None:
 
 def test_spaces_between_words_stay() -> None:
     assert normalized("  Two\twords ") == "two words"
+
+
+UNSPACED_CLASS = "".join(rf"\p{{{name}}}" for name in UNSPACED)
+EDGE = rf"[^\pL\pN\pM_]|[{UNSPACED_CLASS}]"
+LETTERS = "abc9_ +-枪暴ナ\u0e1b\u0301é"
+
+
+def by_expression(word: str) -> Any:
+    """What a word means, as one expression of RE2, which is slow for many words."""
+
+    def needs_edge(char: str) -> bool:
+        is_word = re2.search(r"[\pL\pN\pM_]", char)
+        return is_word is not None and re2.search(f"[{UNSPACED_CLASS}]", char) is None
+
+    begin = f"(?:^|{EDGE})" if needs_edge(word[0]) else ""
+    end = f"(?:$|{EDGE})" if needs_edge(word[-1]) else ""
+    return re2.compile(f"{begin}{re2.escape(word)}{end}")
+
+
+@given(
+    words=lists(text(LETTERS, min_size=1, max_size=4), min_size=1, max_size=5),
+    shown=text(LETTERS, max_size=24),
+)
+def test_an_index_finds_what_expressions_find(words: list[str], shown: str) -> None:
+    prepared = normalized(shown)
+    ready = [each for word in words if (each := normalized(word))]
+    expected = any(by_expression(word).search(prepared) is not None for word in ready)
+    assert WordIndex(ready).finds(prepared) == expected
+
+
+def test_many_words_cost_a_long_text_little() -> None:
+    matcher = TextMatcher([f"forbidden{number}" for number in range(50_000)])
+    shown = "some words of a prompt, 一些文字, " * 1000
+    assert not matcher.finds(shown)
+    began = time.process_time()
+    assert not matcher.finds(shown)
+    # 30,000 characters; a hundred expressions took more than a second for a hundredth of them.
+    assert time.process_time() - began < 1.0
+    assert matcher.finds(f"{shown}forbidden777")

@@ -1,7 +1,7 @@
 """Warnings about words that the tokenizer of a model does not know."""
 
 import pytest
-from brushwork_workers.families.diffusion.unknown_words import UnknownWords
+from brushwork_workers.families.diffusion.conditioning.unknown_words import UnknownWords
 from brushwork_workers.pocket import WEIGHTS
 from transformers import AutoTokenizer, CLIPTokenizer
 

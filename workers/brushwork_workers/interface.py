@@ -298,7 +298,7 @@ class StepwiseHandler(Handler, Protocol):
 
 @dataclass(frozen=True)
 class FoundAddOn:
-    """A LoRA adapter or a ControlNet whose files are on this machine.
+    """A LoRA adapter, or another add-on, whose files are on this machine.
 
     Args:
         entry: Its catalogue entry.
@@ -321,6 +321,7 @@ class LoadSpec:
         model_executor: Runs all heavy calls of the model; see `ModuleProxy`.
         kinds: The kinds of job that the model is to serve.
         add_ons: The add-ons that a job may ask for, by name.
+        absent_add_ons: The add-ons of the catalogue for this family whose files are not on this machine.
     """
 
     model: Model
@@ -330,6 +331,7 @@ class LoadSpec:
     model_executor: ModelExecutor
     kinds: tuple[str, ...] = ()
     add_ons: Mapping[str, FoundAddOn] = field(default_factory=dict)
+    absent_add_ons: tuple[AddOn, ...] = ()
 
     @property
     def options(self) -> CallOptions:

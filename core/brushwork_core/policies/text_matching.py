@@ -6,22 +6,17 @@ that. RE2 does not backtrack, so no pattern can hang a gateway or a worker.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import re2
 from brushwork_schemas.wording.phrase import said
 
-# Memory of one compiled expression, in bytes. A longer list of words is divided.
+from brushwork_core.policies.word_index import WordIndex
+
+# Memory of one compiled expression, in bytes.
 MAX_MEMORY = 32 * 2**20
-WORDS_PER_EXPRESSION = 500
-# Scripts that are written without spaces. Next to one of their characters, a word may begin and end anywhere.
-UNSPACED = ("Han", "Hiragana", "Katakana", "Bopomofo", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan", "Yi")
-_UNSPACED = "".join(rf"\p{{{name}}}" for name in UNSPACED)
-# What is no part of a word, or is a character of a script without spaces.
-_EDGE = rf"[^\pL\pN\pM_]|[{_UNSPACED}]"
 _SPACES = re.compile(r"\s+")
-_Finder = Any
 
 
 class _Pattern(Protocol):
@@ -76,36 +71,24 @@ class TextMatcher:
     """
 
     def __init__(self, words: Sequence[str] = (), patterns: Sequence[str] = ()) -> None:
-        self._finders = [*_expressions(words), *map(compiled, patterns)]
+        self._words = WordIndex(_ready(words))
+        self._patterns = [compiled(pattern) for pattern in patterns]
 
     def finds(self, text: str) -> bool:
         """Return whether the text contains one of the words or matches one of the patterns."""
         prepared = normalized(text)
-        return any(finder.search(prepared) is not None for finder in self._finders)
+        return self._words.finds(prepared) or any(
+            pattern.search(prepared) is not None for pattern in self._patterns
+        )
 
 
-def _expressions(words: Sequence[str]) -> Iterator[_Pattern]:
-    # Longer first is not needed: whether there is a match does not depend on the order.
-    ready = sorted({_expression(word) for word in words})
-    for start in range(0, len(ready), WORDS_PER_EXPRESSION):
-        yield compiled("|".join(ready[start : start + WORDS_PER_EXPRESSION]))
-
-
-def _expression(word: str) -> str:
-    text = normalized(word)
-    if not text:
+def _ready(words: Sequence[str]) -> list[str]:
+    found = sorted({normalized(word) for word in words})
+    if "" in found:
         raise ValueError("must not be blank")
-    begin = f"(?:^|{_EDGE})" if _needs_edge(text[0]) else ""
-    end = f"(?:$|{_EDGE})" if _needs_edge(text[-1]) else ""
-    return f"{begin}{re2.escape(text)}{end}"
+    return found
 
 
-def _needs_edge(char: str) -> bool:
-    return _WORD_CHARACTER.search(char) is not None and _UNSPACED_CHARACTER.search(char) is None
-
-
-_WORD_CHARACTER: _Finder = re2.compile(r"[\pL\pN\pM_]")
-_UNSPACED_CHARACTER: _Finder = re2.compile(f"[{_UNSPACED}]")
 # RE2 has no look-around: the character behind the space is found by a class of Python's `re`.
 _RANGES = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf"

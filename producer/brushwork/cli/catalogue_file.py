@@ -25,7 +25,7 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
 
     Args:
         file: Path of the catalogue; created if it does not exist.
-        table: `models`, `loras` or `controlnets`.
+        table: A section of the file, such as `models` or `loras`.
         name: Name of the entry.
         entry: Fields of the entry.
 

@@ -53,7 +53,7 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
                     said(
                         "{field} is given twice: {first!r} and {second!r}.",
                         field=name,
-                        first=str(parameters[name]),
+                        first=str(parameters[name][-1] if name in kind.file_lists else parameters[name]),
                         second=value,
                     ),
                     field=name,

@@ -1,7 +1,7 @@
 """Short forms of list parameters, for the command line and forms: `points=12,30`, `loras=ink:0.8`.
 
-Items are separated by line breaks or semicolons; labels and adapters may be separated by commas instead. JSON
-is accepted too.
+Items are separated by line breaks or semicolons; labels and LoRA adapters may be separated by commas instead.
+The pictures of an IP-Adapter follow it: `ip_adapters="face:0.8 = me.png, you.png"`. JSON is accepted too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -91,6 +91,18 @@ def _adapter_word(item: Mapping[str, Any]) -> str:
     return f"{item['name']}:{item['weight']:g}" if item.get("weight", 1) != 1 else str(item["name"])
 
 
+def _picture_prompt(word: str) -> dict[str, Any]:
+    adapter, _, pictures = word.partition("=")
+    images = [part.strip() for part in pictures.split(",") if part.strip()]
+    # A form has its pictures beside the text.
+    return {**_adapter(adapter.strip()), **({"images": images} if images else {})}
+
+
+def _picture_prompt_word(item: Mapping[str, Any]) -> str:
+    images = ", ".join(map(str, item.get("images", ())))
+    return f"{_adapter_word(item)} = {images}" if images else _adapter_word(item)
+
+
 def _point(word: str) -> dict[str, Any]:
     x, y, *more = (part.strip() for part in word.split(","))
     point: dict[str, Any] = {"x": float(x), "y": float(y)}
@@ -121,6 +133,7 @@ def _box_word(item: Mapping[str, Any]) -> str:
 
 FORMS: dict[str, _Form] = {
     "candidate_labels": _Form(str, str, "a cat, a dog", commas=True),
+    "ip_adapters": _Form(_picture_prompt, _picture_prompt_word, "name:0.8 = picture.png, other.png"),
     "loras": _Form(_adapter, _adapter_word, "name:0.8", commas=True),
     "points": _Form(_point, _point_word, "x, y; optionally followed by `off` and the number of an object"),
     "boxes": _Form(_box, _box_word, "x_min, y_min, x_max, y_max"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypeAlias, TypedDict
 
-from brushwork_schemas.kinds.generation import LoraChoice
+from brushwork_schemas.kinds.generation.add_ons import IpAdapterChoice, LoraChoice
 from brushwork_schemas.kinds.image_segmentation import Box, Point
 from brushwork_schemas.options import Priority
 
@@ -49,6 +49,14 @@ class LoraChoiceItem(TypedDict, total=False):
     weight: float
 
 
+class IpAdapterChoiceItem(TypedDict, total=False):
+    """A `IpAdapterChoice` as a mapping."""
+
+    name: Required[str]
+    images: Required[PictureFile | Sequence[PictureFile]]
+    weight: float
+
+
 class PointItem(TypedDict, total=False):
     """A `Point` as a mapping."""
 
@@ -87,6 +95,8 @@ class TextToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -127,6 +137,8 @@ class ImageToImageFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -170,6 +182,8 @@ class ImageEditingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -213,6 +227,8 @@ class InpaintingFields(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -423,6 +439,8 @@ class AnyChanges(OptionParameters, total=False):
     control_image: PictureFile | None
     controlnet_conditioning_scale: float | None
     acceleration: float
+    ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
+    prompt_weighting: bool | None
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

@@ -24,7 +24,7 @@ class Catalogue:
 
     Args:
         models: Models by name.
-        add_ons: LoRA adapters and ControlNets by name.
+        add_ons: LoRA adapters, ControlNets, IP-Adapters and textual inversions by name.
     """
 
     def __init__(self, models: dict[str, Model], add_ons: Mapping[str, AddOn] | None = None) -> None:
@@ -55,7 +55,7 @@ class Catalogue:
 
     @property
     def add_ons(self) -> tuple[AddOn, ...]:
-        """All LoRA adapters and ControlNets."""
+        """All LoRA adapters, ControlNets, IP-Adapters and textual inversions."""
         return tuple(self._add_ons.values())
 
     def with_named_parts(self, model: Model) -> Model:
@@ -99,7 +99,7 @@ class Catalogue:
         return said("Model {name!r} is not in the catalogue.", name=name)
 
     def entry(self, name: str) -> "Model | AddOn":
-        """Return the model, LoRA adapter or ControlNet of that name.
+        """Return the model or add-on of that name.
 
         Raises:
             UnknownModel: No entry has this name.
@@ -117,11 +117,11 @@ class Catalogue:
         )
 
     def add_on(self, name: str, sort: str, model: Model, field: str) -> AddOn:
-        """Return the LoRA adapter or ControlNet of that name.
+        """Return the add-on of that name.
 
         Args:
             name: Name of the entry.
-            sort: `lora` or `controlnet`.
+            sort: Type of the entry, such as `lora`.
             model: Model that the entry must fit.
             field: Field of the request, for error messages.
 

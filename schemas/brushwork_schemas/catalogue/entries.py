@@ -1,4 +1,4 @@
-"""Entries of a catalogue: a model, a LoRA adapter or a ControlNet, and where its files come from."""
+"""Entries of a catalogue: a model, or what a job can add to one, and where its files come from."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -305,20 +305,49 @@ class Model(BaseModel):
         return () if self.pipeline is None else self.pipeline.parameters.get(kind, ())
 
 
+AddOnType = Literal["lora", "controlnet", "ip-adapter", "textual-inversion"]
+
+
 class AddOn(BaseModel):
-    """A LoRA adapter or a ControlNet, which a job can add to a model."""
+    """What a job can add to a model: a LoRA adapter, ControlNet, IP-Adapter or textual inversion."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=200)
-    type: Literal["lora", "controlnet"]
+    type: AddOnType
     family: str = Field(description="Family of the models that it fits.")
     source: Source
     weight_name: str | None = Field(
-        None, description="File of a LoRA adapter, if the source has several files."
+        None, description="File of the weights, if the source has several. Not for a ControlNet."
+    )
+    image_encoder: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+        description="For an IP-Adapter: folder of its image encoder in the source; by default image_encoder, "
+        "beside the weights.",
+    )
+    token: str | None = Field(
+        None,
+        pattern=r"^\S+$",
+        max_length=100,
+        description="For a textual inversion: word of a prompt that stands for it; by default its name.",
     )
     licence: str = Field("unknown", pattern=r"^[^\x00-\x1f\x7f]*$", max_length=200)
     dtype: Dtype = "auto"
+
+    @property
+    def prompt_token(self) -> str:
+        """The word of a prompt that stands for a textual inversion."""
+        return self.token or self.name
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> Self:
+        for field, owner in (("image_encoder", "ip-adapter"), ("token", "textual-inversion")):
+            if getattr(self, field) is not None and self.type != owner:
+                raise ValueError(
+                    said("{field}: only an entry of type {type} has it", field=field, type=owner)
+                )
+        return self
 
     @model_validator(mode="before")
     @classmethod

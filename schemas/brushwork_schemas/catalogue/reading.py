@@ -20,11 +20,13 @@ SECTIONS: Mapping[str, tuple[type[Model | AddOn], Mapping[str, str]]] = {
     "models": (Model, {}),
     "loras": (AddOn, {"type": "lora"}),
     "controlnets": (AddOn, {"type": "controlnet"}),
+    "ip_adapters": (AddOn, {"type": "ip-adapter"}),
+    "textual_inversions": (AddOn, {"type": "textual-inversion"}),
 }
 
 
 def read_entries(file: Path, leave_out: LeaveOut | None = None) -> Entries:
-    """Return the models of a catalogue file, and its LoRA adapters and ControlNets, by name.
+    """Return the models of a catalogue file, and its add-ons, by name.
 
     Args:
         file: The file, in TOML.
@@ -80,8 +82,9 @@ def _entry(file: Path, section: str, name: str, entry: Any) -> Model | AddOn:
         raise _unreadable(
             file,
             said(
-                "{section}: it may only have tables [models.<name>], [loras.<name>] and [controlnets.<name>]",
+                "{section}: it may only have tables such as [models.<name>]; sections are {sections}",
                 section=section,
+                sections=list(SECTIONS),
             ),
         )
     made, known = SECTIONS[section]

@@ -4,6 +4,7 @@ from brushwork_schemas.families.family import Family
 
 GENERATION = ("text-to-image", "image-to-image", "inpainting")
 _SHARED = ("negative_prompt", "scheduler", "loras", "controlnet", "acceleration")
+_OF_UNETS = ("ip_adapters", "prompt_weighting")
 # Classes of diffusers that work with a family's pipelines: tried, each of them, on tiny models.
 _OF_FLOW = (
     "FlowMatchEulerDiscreteScheduler",
@@ -40,7 +41,7 @@ FAMILIES = (
             "StableDiffusionInpaintPipeline",
         ),
         kinds=GENERATION,
-        accepts=(*_SHARED, "clip_skip"),
+        accepts=(*_SHARED, "clip_skip", *_OF_UNETS),
         defaults={
             "width": 512,
             "height": 512,
@@ -61,7 +62,7 @@ FAMILIES = (
             "StableDiffusionXLInpaintPipeline",
         ),
         kinds=GENERATION,
-        accepts=(*_SHARED, "clip_skip"),
+        accepts=(*_SHARED, "clip_skip", *_OF_UNETS),
         defaults={
             "width": 1024,
             "height": 1024,

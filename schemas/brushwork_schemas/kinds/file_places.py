@@ -106,7 +106,7 @@ def _with(whole: Any, parts: list[str], value: Any) -> Any:
     if first.isdecimal():
         items, index = list(_items(whole)), int(first)
         if index > len(items):
-            return whole
+            return items if whole is None else whole
         before = items[index] if index < len(items) else None
         items[index : index + 1] = [_with(before, rest, value)]
         return tuple(items) if isinstance(whole, tuple) else items

@@ -8,12 +8,13 @@ jobs as one. No other module depends on which of the two is used.
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
 
-from brushwork_workers.batching.call_options import CallOptions
+from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
 
 _T = TypeVar("_T")
@@ -151,6 +152,17 @@ class SerialExecutor:
 
     def close(self) -> None:
         """Do nothing: there is no background thread."""
+
+
+def set_adapters(proxy: Any, adapters: Adapters | None) -> None:
+    """Let the calls of a proxy name another state of its module.
+
+    Args:
+        proxy: A `ModuleProxy` of one job.
+        adapters: The state.
+    """
+    call = proxy.__dict__["_call"]
+    proxy.__dict__["_call"] = partial(call.func, replace(call.args[0], adapters=adapters))
 
 
 class ModuleProxy:

@@ -142,6 +142,8 @@ class ModelLoader:
         if self._engines is not None:
             # Before the weights are in memory: an export loads them in a process of its own.
             engines = self._engines.prepare(model, folder, device, self._model_executor)
+        found = self._found_add_ons(model)
+        absent = (each for each in self._add_ons if each.family == model.family and each.name not in found)
         spec = LoadSpec(
             model,
             folder,
@@ -149,7 +151,8 @@ class ModelLoader:
             self._dtype(model),
             self._model_executor,
             model.kinds,
-            self._found_add_ons(model),
+            found,
+            tuple(absent),
         )
         loaded = self._loaders[model.family](spec)
         tuning.tune(model, loaded.modules, self._dtype(model))

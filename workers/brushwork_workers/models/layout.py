@@ -1,5 +1,6 @@
 """The files that loading a model reads, by its family. These files are downloaded and verified."""
 
+from collections.abc import Collection
 from posixpath import basename, dirname, join
 from typing import Any
 
@@ -53,9 +54,10 @@ def files_to_load(entry: Entry, listing: Listing) -> tuple[str, ...]:
 def _files(entry: Entry, listing: Listing) -> list[str]:
     variant = entry.source.variant
     if isinstance(entry, AddOn):
-        if entry.type == "lora":
-            return [adapter_file(listing, entry.weight_name)]
-        return _controlnet(listing, variant)
+        if entry.type == "controlnet":
+            return _controlnet(listing, variant)
+        weights = adapter_file(listing, entry.weight_name)
+        return [weights, *(_image_encoder(entry, listing) if entry.type == "ip-adapter" else ())]
     family = all_families()[entry.family]
     if family.library == "diffusers":
         _require(listing, PIPELINE)
@@ -79,6 +81,36 @@ def _controlnet(listing: Listing, variant: str | None) -> list[str]:
     _require(listing, CONFIG)
     check_class(listing, "ControlNet")
     return [CONFIG, *weight_files(listing, "", "diffusion_pytorch_model", variant)]
+
+
+def image_encoder_folder(entry: AddOn, names: Collection[str]) -> str | None:
+    """Return the folder of an IP-Adapter's image encoder in its source; None if it has none.
+
+    Args:
+        entry: The catalogue entry.
+        names: The names of the files of its source.
+
+    Raises:
+        ModelFileMissing: The folder that the entry names has no configuration.
+    """
+    folder = entry.image_encoder or join(dirname(entry.weight_name or ""), "image_encoder")
+    if join(folder, CONFIG) in names:
+        return folder
+    if entry.image_encoder is not None:
+        raise ModelFileMissing(
+            said("{name} is missing.", name=join(folder, CONFIG)),
+            field="image_encoder",
+            hint="Set image_encoder to the folder of the image encoder in the source.",
+        )
+    return None
+
+
+def _image_encoder(entry: AddOn, listing: Listing) -> list[str]:
+    folder = image_encoder_folder(entry, listing.names)
+    if folder is None:
+        # The image encoder of the model is used.
+        return []
+    return [*_small_files(listing, folder), *weight_files(listing, folder, "model", entry.source.variant)]
 
 
 def _pipeline(listing: Listing, variant: str | None, *, with_safety_checker: bool) -> list[str]:

@@ -1,6 +1,7 @@
 """`brushwork models add`: make a catalogue entry for a folder, a file or a repository."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,13 +22,18 @@ from brushwork_workers.models.checkpoints.refusals import (
     needs_a_base,
     not_an_adapter,
 )
+from brushwork_workers.models.checkpoints.token_names import named_token
 from brushwork_workers.models.class_names import CONFIG, PIPELINE, class_name, refuse_remote_code
 from brushwork_workers.models.layout import files_to_load
 from brushwork_workers.models.listing import FileListing, FolderListing, Listing
 from brushwork_workers.models.location import locate
 from brushwork_workers.models.repositories import remote_repository
+from brushwork_workers.models.safetensors_head import keys_of
+from brushwork_workers.models.weights import adapter_file
 
-EntryType = Literal["model", "lora", "controlnet"]
+EntryType = Literal["model", "lora", "controlnet", "ip-adapter", "textual-inversion"]
+# Add-ons, and the request field that a family accepts if its models can use them.
+_ACCEPTED_AS = {"lora": "loras", "ip-adapter": "ip_adapters", "textual-inversion": "prompt_weighting"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def recognise(
     family: str | None = None,
     vae: str | None = None,
     catalogue: Catalogue | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Recognised:
     """Make a catalogue entry for the files of a source. Of a repository, only configurations are downloaded.
 
@@ -61,15 +68,16 @@ def recognise(
         family: The family, if the files do not tell it.
         vae: The VAE to use instead of that of the files.
         catalogue: The catalogue, which has the base of a single file and the VAE if they are named.
+        more: Further fields of the entry: `weight_name`, `image_encoder`, `token`.
 
     Raises:
         InvalidRequest: The name, the family, the base or the VAE is invalid.
         ModelUnavailable: The model could not be loaded; the message says why.
         ServiceUnreachable: The hub cannot be reached.
     """
-    more: dict[str, Any] = {} if vae is None else {"vae": vae}
+    fields: dict[str, Any] = {**(more or {}), **({} if vae is None else {"vae": vae})}
     if source.file is not None:
-        found = _of_file(name, source, source.file, entry_type, family, more, catalogue)
+        found = _of_file(name, source, source.file, entry_type, family, fields, catalogue)
     elif source.folder is not None:
         if source.folder.is_file():
             raise file_in_place_of_a_folder(source.folder)
@@ -79,14 +87,14 @@ def recognise(
                 field="folder",
                 hint="Correct the path of the folder.",
             )
-        found = _entry(name, source, FolderListing(source.folder), entry_type, family, more)
+        found = _entry(name, source, FolderListing(source.folder), entry_type, family, fields)
     else:
-        return _of_repository(name, source, entry_type, family, more)
+        return _of_repository(name, source, entry_type, family, fields)
     entry = found.entry
     if isinstance(entry, Model) and catalogue is not None:
         entry = catalogue.with_named_parts(entry)
-    locate(entry)
-    return Recognised(entry, found.table)
+    folder = locate(entry)
+    return _with_token(Recognised(entry, found.table), folder)
 
 
 def _of_repository(
@@ -96,10 +104,10 @@ def _of_repository(
         repository = remote_repository(source, Path(scratch))
         found = _entry(name, source, repository, entry_type, family, fields)
         files_to_load(found.entry, repository)
-        more: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
+        known: dict[str, Any] = {"licence": repository.licence} if repository.licence else {}
         if isinstance(found.entry, Model) and repository.is_gated:
-            more["gated"] = True
-        return _build(name, entry_type, found.table | more)
+            known["gated"] = True
+        return _build(name, entry_type, found.table | known)
 
 
 def _of_file(
@@ -113,9 +121,9 @@ def _of_file(
 ) -> Recognised:
     check_path(file, "file")
     contents = CheckpointContents.of(file)
-    if entry_type == "lora":
-        if not contents.is_adapter:
-            raise not_an_adapter(contents)
+    if entry_type == "lora" and not contents.is_adapter:
+        raise not_an_adapter(contents)
+    if entry_type in ("lora", "textual-inversion"):
         return _entry(name, source, FileListing(file), entry_type, family, fields)
     if entry_type != "model":
         raise InvalidRequest(
@@ -159,11 +167,21 @@ def _entry(
     fields: dict[str, Any],
 ) -> Recognised:
     family_name = family or _family(listing, entry_type)
-    table = {"family": family_name, "source": _dumped(source), **fields}
+    table: dict[str, Any] = {"family": family_name, "source": _dumped(source), **fields}
     known = all_families().get(family_name)
     if entry_type == "model" and known is not None and known.is_described:
         table["pipeline"] = described(listing)
     return _build(name, entry_type, table)
+
+
+def _with_token(found: Recognised, folder: Path) -> Recognised:
+    """Write the token of a textual inversion into its entry, if its file names one."""
+    entry = found.entry
+    if not isinstance(entry, AddOn) or entry.type != "textual-inversion" or entry.token is not None:
+        return found
+    file = entry.source.file or folder / adapter_file(FolderListing(folder), entry.weight_name)
+    token = named_token(keys_of(file))
+    return found if token is None else _build(entry.name, entry.type, {**found.table, "token": token})
 
 
 def described(listing: Listing) -> dict[str, Any]:
@@ -204,7 +222,7 @@ def _family(listing: Listing, entry_type: EntryType) -> str:
             field="family",
             hint=said(
                 "Pass --family with one of: {names}.",
-                names=_names("loras" if entry_type == "lora" else entry_type),
+                names=_names(_ACCEPTED_AS.get(entry_type, entry_type)),
             ),
         )
     if not {PIPELINE, CONFIG} & listing.names:

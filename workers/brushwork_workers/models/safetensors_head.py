@@ -85,3 +85,10 @@ def _data_end(header: bytes) -> int:
         return max((e["data_offsets"][1] for n, e in entries.items() if n != "__metadata__"), default=0)
     except (ValueError, AttributeError, KeyError, TypeError, IndexError):
         return -1
+
+
+def keys_of(file: Path) -> tuple[str, ...]:
+    """Return the names of the tensors of a complete safetensors file."""
+    with file.open("rb") as stream:
+        header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
+    return tuple(name for name in header if name != "__metadata__")

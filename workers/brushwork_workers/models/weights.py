@@ -38,7 +38,7 @@ def weight_files(listing: Listing, folder: str, stem: str, variant: str | None) 
 
 
 def adapter_file(listing: Listing, weight_name: str | None) -> str:
-    """Return the file of a LoRA adapter: `weight_name`, or the only safetensors file.
+    """Return the file of an adapter: `weight_name`, or the only safetensors file.
 
     Raises:
         ModelFileMissing: The file is missing, or there are several and `weight_name` is not set.

@@ -95,12 +95,10 @@ class SearchedPicture:
 
 def contrast(thumbnail: bytes) -> float:
     """Return the standard deviation of the colours of a thumbnail, 0 to 128."""
-    total = 0.0
-    for channel in range(3):
-        values = thumbnail[channel::3]
-        mean = sum(values) / len(values)
-        total += sum((value - mean) ** 2 for value in values)
-    return math.sqrt(total / len(thumbnail))
+    # The mean of the squares less the square of the mean, in whole numbers until the division.
+    squares = sum(map(mul, thumbnail, thumbnail))
+    sums = sum(sum(thumbnail[channel::3]) ** 2 for channel in range(3))
+    return math.sqrt((squares - 3 * sums / len(thumbnail)) / len(thumbnail))
 
 
 def difference(one: bytes, other: bytes) -> float:
@@ -113,7 +111,8 @@ def difference(one: bytes, other: bytes) -> float:
     least = min(contrast(one), contrast(other))
     if least < LEAST_CONTRAST:
         return math.inf
-    squares = sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
+    # Of each pair: a² - 2ab + b².
+    squares = sum(map(mul, one, one)) - 2 * sum(map(mul, one, other)) + sum(map(mul, other, other))
     return math.sqrt(squares / len(one)) / least
 
 

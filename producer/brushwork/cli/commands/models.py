@@ -28,7 +28,7 @@ models = typer.Typer(name="models", help="List and add models, and pull and chec
 models.command("list")(list_models)
 models.command("engines")(engines)
 Names = Annotated[
-    list[str], typer.Argument(help="Names of models, LoRA adapters or ControlNets in the catalogue.")
+    list[str], typer.Argument(help="Names of models, LoRA adapters or other add-ons in the catalogue.")
 ]
 
 
@@ -118,8 +118,24 @@ def add(
         ),
     ] = None,
     sort: Annotated[
-        Literal["model", "lora", "controlnet"], typer.Option("--type", help="Type of the entry.")
+        Literal["model", "lora", "controlnet", "ip-adapter", "textual-inversion"],
+        typer.Option("--type", help="Type of the entry."),
     ] = ("model"),
+    weight_name: Annotated[
+        str | None,
+        typer.Option(help="File of an adapter, if the source has several.", show_default=False),
+    ] = None,
+    image_encoder: Annotated[
+        str | None,
+        typer.Option(help="Folder of the image encoder of an IP-Adapter in the source.", show_default=False),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="Word of a prompt that stands for a textual inversion, if its file names none.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Add a model of your own to your catalogue, if brushwork can load it."""
     # Imported here, because only the extra `workers` installs the TOML writer.
@@ -130,16 +146,18 @@ def add(
     own = own_file(settings)
     places = {"folder": folder, "file": file, "repository": repository, "modelscope": modelscope}
     source = _source(places, {"base": base, "revision": revision, "variant": variant})
+    given = {"weight_name": weight_name, "image_encoder": image_encoder, "token": token}
     found = recognise(
         name,
         source,
         entry_type=sort,
         family=family,
         vae=_vae(vae),
-        catalogue=Catalogue.load(settings.catalogue),
+        more={field: value for field, value in given.items() if value is not None},
+        # The first entry of a user's own file creates the file.
+        catalogue=Catalogue.load(own if own.exists() else None),
     )
-    table = "models" if sort == "model" else f"{sort}s"
-    add_entry(own, table, name, found.table)
+    add_entry(own, f"{sort.replace('-', '_')}s", name, found.table)
     Catalogue.load(own)
     NEWS.print(f"Added {name} of the family {found.entry.family} to {own}.", soft_wrap=True)
     NEWS.print("Restart running gateways and workers, so that they read the catalogue again.", soft_wrap=True)

@@ -26,6 +26,7 @@ NOT_BLANK = r"^[^\u0000]*\S[^\u0000]*$"
 ADD_ON_FIELDS = {
     "lora": ("loras",),
     "controlnet": ("controlnet", "control_image", "controlnet_conditioning_scale"),
+    "ip-adapter": ("ip_adapters",),
 }
 
 
@@ -116,8 +117,9 @@ class KindSchemas:
             ]
             for add_on_type in ADD_ON_FIELDS
         }
-        if "loras" in properties:
-            properties["loras"]["items"]["properties"]["name"]["examples"] = fitting["lora"]
+        for name, add_on_type in (("loras", "lora"), ("ip_adapters", "ip-adapter")):
+            if name in properties:
+                properties[name]["items"]["properties"]["name"]["examples"] = fitting[add_on_type]
         if "controlnet" in properties:
             properties["controlnet"]["examples"] = fitting["controlnet"]
         for add_on_type, names in ADD_ON_FIELDS.items():

@@ -18,7 +18,18 @@ from brushwork.page.views.kind_words import OPTION_WORDS
 # A choice between yes, no and what the operator has set.
 YES_NO = ("true", "false")
 Shape = Literal[
-    "text", "area", "number", "select", "yes-no", "checkbox", "checks", "file", "files", "suggest", "lines"
+    "text",
+    "area",
+    "number",
+    "select",
+    "yes-no",
+    "checkbox",
+    "checks",
+    "file",
+    "files",
+    "suggest",
+    "lines",
+    "adapters",
 ]
 # Fields that are useful to programs only.
 LEFT_OUT = ("version", "idempotency_key", "traceparent")
@@ -28,11 +39,14 @@ AS_OPERATOR = "form.as_operator"
 WORDS_IF_EMPTY = {
     "controlnet": "form.no_choice",
     "output_format": "form.default",
+    "prompt_weighting": "form.chosen_by_model",
     "visible_label_corner": AS_OPERATOR,
 }
 # Fields that have an effect only together with another field.
 TOGETHER_WITH = {"control_image": "controlnet", "controlnet_conditioning_scale": "controlnet"}
-ADD_ONS = {"loras": "lora", "controlnet": "controlnet"}
+ADD_ONS = {"loras": "lora", "controlnet": "controlnet", "ip_adapters": "ip-adapter"}
+# Lines of adapters, with a field for pictures beside them.
+PICTURE_PROMPTS = "ip_adapters"
 # Some systems know no media type of HEIC or AVIF, but all know the ending.
 PICTURES = ",".join([*ENDINGS, *(f".{ending}" for ending in ENDINGS.values()), ".jpeg", ".heif", ".tif"])
 ARCHIVES = ".zip,.tar,.tar.gz,.tgz,application/zip"
@@ -189,8 +203,8 @@ class _Maker:
             choices=choices,
             choice_labels=self._choice_labels(plain),
             placeholder=str(defaults.get(name, "")),
-            default=None if shape == "lines" else given.get("default"),
-            accept="" if media_type is None else ARCHIVES if media_type == ARCHIVE else PICTURES,
+            default=None if shape in ("lines", "adapters") else given.get("default"),
+            accept=_accepted(shape, media_type),
             most_files=plain.get("maxItems") if shape == "files" else None,
             known_by=known_by,
         )
@@ -239,11 +253,20 @@ def _plain(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, 
     return merged
 
 
+def _accepted(shape: Shape, media_type: str | None) -> str:
+    """Return the types of files that a field takes; empty if it takes none."""
+    if media_type == ARCHIVE:
+        return ARCHIVES
+    return PICTURES if media_type is not None or shape == "adapters" else ""
+
+
 def _shape(name: str, plain: Mapping[str, Any]) -> Shape:
     if "contentMediaType" in plain:
         return "file"
     if "contentMediaType" in plain.get("items", {}):
         return "files"
+    if name == PICTURE_PROMPTS:
+        return "adapters"
     if name in short_forms.FORMS:
         return "lines"
     if name == "scheduler":

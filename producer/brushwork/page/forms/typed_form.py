@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from brushwork_schemas.artifact import is_sha256
+from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
 from brushwork_schemas.kinds.file_places import MOST_ITEMS
@@ -30,6 +31,7 @@ class TypedForm:
         values: What the fields show.
         stored: SHA-256 of files that are already stored, by field.
         files: Files that were chosen now, by field. An archive is an open file, not its bytes.
+        added: Pictures that were chosen now for the adapters of a field that name none.
         stored_lists: The same as `stored`, for fields that take several files.
         file_lists: The same as `files`, for fields that take several files.
     """
@@ -37,6 +39,7 @@ class TypedForm:
     values: dict[str, Any] = field(default_factory=dict)
     stored: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes | BinaryIO] = field(default_factory=dict)
+    added: dict[str, list[bytes | BinaryIO]] = field(default_factory=dict)
     stored_lists: dict[str, list[str]] = field(default_factory=dict)
     file_lists: dict[str, list[bytes | BinaryIO]] = field(default_factory=dict)
 
@@ -102,7 +105,17 @@ class TypedForm:
             added = [each for each in form.getlist(name) if isinstance(each, UploadFile) and each.filename]
             typed.stored_lists[name] = kept
             typed.file_lists[name] = [await content_of(each, most_bytes) for each in added]
+        for name in (each.name for each in fields if each.shape == "adapters"):
+            chosen_now = [each for each in form.getlist(f"{name}.pictures") if isinstance(each, UploadFile)]
+            typed.added[name] = [await content_of(each, most_bytes) for each in chosen_now if each.filename]
         return typed
+
+    def keep_added(self, name: str, stored: Sequence[str]) -> None:
+        """Write the names of stored pictures into a field, so that they need not be chosen again."""
+        # What cannot be read stays as it was typed.
+        with suppress(InvalidRequest):
+            items = _with_pictures(short_forms.read(name, self.values.get(name) or ""), stored)
+            self.values[name] = short_forms.written(name, items)
 
     def take_picture(self, kind: Kind, sha256: str) -> None:
         """Take a stored picture as the main input of a kind."""
@@ -123,6 +136,8 @@ class TypedForm:
             with wrong.noted():
                 parameters[each.name] = _parameter(each, self.values.get(each.name))
         wrong.raise_any()
+        for name, pictures in self.added.items():
+            parameters[name] = _with_pictures(parameters.get(name), pictures)
         parameters |= {**self.stored, **self.files}
         # The pictures that were kept come first; those that were chosen now follow.
         for name in {**self.stored_lists, **self.file_lists}:
@@ -130,10 +145,22 @@ class TypedForm:
         return {name: value for name, value in parameters.items() if value not in (None, "", [])}
 
 
+def _with_pictures(items: Any, pictures: Sequence[Any]) -> Any:
+    """Return the items of a list of adapters; those that name no pictures get the given ones."""
+    if not pictures or not isinstance(items, list | None):
+        return items
+    # Without an adapter, the request is refused because it lacks the name.
+    items = items or [{}]
+    return [
+        {**item, "images": list(pictures)} if isinstance(item, dict) and not item.get("images") else item
+        for item in items
+    ]
+
+
 def _fits(each: FormField, value: Any) -> bool:
     if each.shape == "files":
         return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    if each.shape in ("checks", "lines"):
+    if each.shape in ("checks", "lines", "adapters"):
         return isinstance(value, Sequence) and not isinstance(value, str)
     return isinstance(value, str | int | float)
 
@@ -149,7 +176,7 @@ def _value(each: FormField, form: FormData) -> Any:
 
 
 def _parameter(each: FormField, value: Any) -> Any:
-    if each.shape == "lines":
+    if each.shape in ("lines", "adapters"):
         return short_forms.read(each.name, value) if isinstance(value, str) else value
     if each.shape == "yes-no":
         return _YES_NO.get(value, value)

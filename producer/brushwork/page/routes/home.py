@@ -149,6 +149,13 @@ async def _keep_files(
             if place not in wrong_places:
                 kept = await _kept_in_thread(services, principal, place, file)
                 stored.extend([kept] if kept else [])
+    for name, files in typed.added.items():
+        stored = []
+        for file in files if name not in wrong else ():
+            place = f"{name}.0.images.0"
+            kept = await _kept_in_thread(services, principal, place, file)
+            stored += [kept] if kept else []
+        typed.keep_added(name, stored)
 
 
 async def _kept_in_thread(

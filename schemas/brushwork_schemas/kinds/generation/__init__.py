@@ -5,11 +5,19 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.kinds.generation.add_ons import (
+    IpAdapterChoice,
+    IpAdapters,
+    LoraChoice,
+    PromptWeighting,
+    check_add_ons,
+    check_loras,
+)
 from brushwork_schemas.kinds.generation.step_skipping import num_computed
 from brushwork_schemas.kinds.request import Request, Side, Text, not_blank
 from brushwork_schemas.kinds.result import Result
@@ -21,6 +29,22 @@ if TYPE_CHECKING:
     from brushwork_schemas.job import Job
     from brushwork_schemas.kinds.kind import ReadPicture
 
+__all__ = [
+    "GenerationRequest",
+    "GenerationResult",
+    "IpAdapterChoice",
+    "LoraChoice",
+    "check_add_ons",
+    "check_limits",
+    "check_loras",
+    "check_strength",
+    "facts",
+    "from_short",
+    "sample",
+    "seed_note",
+    "size_of_input",
+    "view",
+]
 
 Acceleration = Annotated[
     float,
@@ -37,25 +61,19 @@ Acceleration = Annotated[
 ]
 
 
-class LoraChoice(BaseModel):
-    """A LoRA adapter and its weight."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    name: str = Field(max_length=200, description="Name of the adapter in the catalogue.")
-    weight: float = Field(
-        1.0, ge=-4.0, le=4.0, allow_inf_nan=False, description="Weight of the adapter; 0 switches it off."
-    )
-
-
 class GenerationRequest(Request):
     """Fields of all requests that generate pictures in denoising steps."""
 
-    SPECIAL = frozenset({"negative_prompt", "scheduler", "loras", "controlnet", "clip_skip", "acceleration"})
+    SPECIAL = frozenset(
+        {
+            *("negative_prompt", "scheduler", "loras", "controlnet", "clip_skip", "acceleration"),
+            *("ip_adapters", "prompt_weighting"),
+        }
+    )
     ADVANCED = Request.ADVANCED | {
         *("negative_prompt", "guidance_scale", "scheduler", "clip_skip", "loras"),
         *("controlnet", "control_image", "controlnet_conditioning_scale"),
-        "acceleration",
+        *("acceleration", "ip_adapters", "prompt_weighting"),
     }
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
@@ -127,6 +145,8 @@ class GenerationRequest(Request):
         description="Weight of the ControlNet; 1 by default.",
     )
     acceleration: Acceleration = 0.0
+    ip_adapters: IpAdapters = ()
+    prompt_weighting: PromptWeighting = None
 
     @property
     def summary(self) -> str:
@@ -225,46 +245,6 @@ def _check_scheduler(request: GenerationRequest, model: "Model") -> None:
             hint=said("Choose one of {offered}.", offered=offered)
             if offered
             else "Leave the field out: the model has one scheduler.",
-        )
-
-
-def check_add_ons(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
-    """Refuse LoRA adapters and ControlNets that do not fit.
-
-    Raises:
-        UnknownModel: The catalogue has no such entry for the family of the model.
-        InvalidRequest: The fields contradict each other.
-    """
-    wrong = Refusals()
-    with wrong.noted():
-        _check_loras(request, model, catalogue)
-    with wrong.noted():
-        _check_controlnet(request, model, catalogue)
-    wrong.raise_any()
-
-
-def _check_loras(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
-    for index, lora in enumerate(request.loras):
-        catalogue.add_on(lora.name, "lora", model, f"loras.{index}.name")
-    if len({lora.name for lora in request.loras}) < len(request.loras):
-        raise InvalidRequest(
-            "loras: an adapter is listed twice.",
-            field="loras",
-            hint="List it once, with the sum of its weights.",
-        )
-
-
-def _check_controlnet(request: GenerationRequest, model: "Model", catalogue: "Catalogue") -> None:
-    if request.controlnet is not None:
-        catalogue.add_on(request.controlnet, "controlnet", model, "controlnet")
-    # The pipeline of a described model may have a ControlNet of its own.
-    is_own = model.pipeline is not None and "controlnet" not in model.accepts
-    if not is_own and (request.controlnet is None) != (request.control_image is None):
-        missing = "controlnet" if request.controlnet is None else "control_image"
-        raise InvalidRequest(
-            said("{field}: required, because controlnet and control_image are used together.", field=missing),
-            field=missing,
-            hint="Set both fields, or neither.",
         )
 
 

@@ -37,7 +37,7 @@ class ImageEditingRequest(NewPictureRequest, GenerationRequest):
     ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED | {"image_guidance_scale"}
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
-        max_length=2000, title="Instruction", description="What to change, such as `make the ball red`."
+        max_length=2000, title="Instruction", description="What to change, such as: make the ball red."
     )
     images: Annotated[tuple[Picture, ...], Field(strict=False), BeforeValidator(_not_too_many)] = Field(
         min_length=1,

@@ -7,6 +7,7 @@ from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE, WHITE_PICTURE
 from brushwork_schemas.kinds.generation import GenerationResult
 from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
+from brushwork_schemas.kinds.generation.prompt_weights import check_prompt_weights
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
 
@@ -36,7 +37,12 @@ KIND = Kind(
     sample=generation.sample,
     facts=generation.facts,
     view=generation.view,
-    checks=(generation.check_limits, generation.check_add_ons, generation.check_strength),
+    checks=(
+        generation.check_limits,
+        generation.check_add_ons,
+        generation.check_strength,
+        check_prompt_weights,
+    ),
     complete=generation.size_of_input,
     from_short=generation.from_short,
     makes_pictures=True,

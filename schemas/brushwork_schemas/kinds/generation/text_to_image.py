@@ -3,6 +3,7 @@
 from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
+from brushwork_schemas.kinds.generation.prompt_weights import check_prompt_weights
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import NewPictureRequest
@@ -29,7 +30,7 @@ KIND = Kind(
     sample=generation.sample,
     facts=generation.facts,
     view=generation.view,
-    checks=(generation.check_limits, generation.check_add_ons),
+    checks=(generation.check_limits, generation.check_add_ons, check_prompt_weights),
     from_short=generation.from_short,
     makes_pictures=True,
     digital_source=DigitalSource.GENERATED,

@@ -44,6 +44,10 @@ GENERATION_CHINESE = {
     "field.controlnet_conditioning_scale.hint": "遵循的程度；不填为 1。",
     "field.acceleration.label": "加速",
     "field.acceleration.hint": "0 到 1：跳过并估算多少去噪计算；越大越快，与完整结果差别越大。",
+    "field.ip_adapters.label": "图片提示",
+    "field.ip_adapters.hint": "每行一个：名称:0.8 = 图片, 图片",
+    "field.prompt_weighting.label": "提示词权重",
+    "field.prompt_weighting.hint": "按权重和分段理解提示词：(词:1.3)、(词)、[词]、BREAK；否则视为普通文字。",
     "field.mask_image.label": "蒙版",
     "field.mask_image.hint": "白色处重绘，黑色处和透明处保留。",
 }

@@ -3,7 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,8 @@ from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
+from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning, Steering
+from brushwork_workers.families.diffusion.conditioning.unknown_words import UnknownWords
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.forecast import Forecast
@@ -22,14 +24,8 @@ from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
 from brushwork_workers.families.diffusion.picture_size import resized, stretched
 from brushwork_workers.families.diffusion.pipelines import Pipelines
-from brushwork_workers.families.diffusion.prompt_tokens import (
-    CHUNKED_FAMILIES,
-    chunked_embeddings,
-    number_of_chunks,
-)
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.seeded_autoencoder import SeededAutoencoder
-from brushwork_workers.families.diffusion.unknown_words import UnknownWords
 from brushwork_workers.families.finite import is_plain
 from brushwork_workers.families.step_skipping import StepSkipping
 from brushwork_workers.interface import JobContext
@@ -48,7 +44,8 @@ class PreparedGeneration:
         height: The height of the pictures, in pixels.
         own: Arguments that only pipelines of this kind, or with this ControlNet, take.
         controlnet: The loaded module of the ControlNet, if the request names one.
-        adapters: The adapters of the denoiser and the text encoders.
+        adapters: The LoRA adapters of the denoiser and the text encoders.
+        steering: What steers the run besides its prompt as plain text.
         warnings: What the preparation has changed.
     """
 
@@ -58,6 +55,7 @@ class PreparedGeneration:
     own: dict[str, Any]
     controlnet: Any = None
     adapters: Adapters | None = None
+    steering: Steering = field(default_factory=Steering)
     warnings: Sequence[ResultWarning] = ()
 
 
@@ -68,6 +66,7 @@ class Generation:
         pipelines: The pipelines of the model.
         loras: The LoRA adapters that jobs may use.
         controlnets: The ControlNets that jobs may use.
+        conditioning: What else can steer jobs.
         colours: Turns latents into preview pictures; None if the model has no previews.
         model: The catalogue entry of the model.
     """
@@ -77,6 +76,7 @@ class Generation:
         pipelines: Pipelines,
         loras: Loras,
         controlnets: ControlNets,
+        conditioning: Conditioning,
         colours: LatentColours | None = None,
         *,
         model: Model,
@@ -85,6 +85,7 @@ class Generation:
         self.pipelines = pipelines
         self._loras = loras
         self._controlnets = controlnets
+        self._conditioning = conditioning
         self._colours = colours
         self._unknown_words = UnknownWords(pipelines.loaded.components.values())
 
@@ -96,7 +97,8 @@ class Generation:
         Returns:
             The fields of a `GenerationResult`, without `provenance`.
         """
-        texts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt}
+        prepared = replace(prepared, steering=self._conditioning.select(request, context))
+        texts = prepared.steering.texts(request)
         for warning in (
             *self._unknown_words.warnings(**texts),
             *ignored_parameters(request, self._model, prepared.kind, self.pipelines.loaded),
@@ -185,15 +187,14 @@ class Generation:
         )
         if prepared.controlnet is not None:
             pipeline.__dict__["vae"] = SeededAutoencoder(pipeline.vae, seeds)
+        self._conditioning.attach(pipeline, prepared.steering, prepared.adapters)
         skipping = StepSkipping(pipeline, request.acceleration) if request.acceleration else None
         steps = request.num_inference_steps or 0
         reporter = (
             None if context is None else _StepReporter(context, steps, prepared, pipeline, self._colours)
         )
         arguments = arguments_of(request, self.pipelines.family, pipeline)
-        if self.pipelines.family in CHUNKED_FAMILIES:
-            count = number_of_chunks(pipeline, [request.prompt, arguments["negative_prompt"] or ""])
-            arguments = chunked_embeddings(pipeline, arguments, count) if count > 1 else arguments
+        arguments = self._conditioning.arguments(pipeline, prepared.kind, prepared.steering, arguments)
         sizes = {"width": prepared.width, "height": prepared.height}
         arguments |= _accepted_arguments(pipeline, **{name: side for name, side in sizes.items() if side})
         arguments |= {**(reporter.arguments() if reporter else {}), **prepared.own}

@@ -11,7 +11,11 @@ from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
 from brushwork_workers.device.module_offload import ModuleOffload
+<<<<<<< HEAD
 from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
+=======
+from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
+>>>>>>> main
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
 from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
@@ -44,7 +48,12 @@ def load(spec: LoadSpec) -> LoadedModules:
     if autoencoder is None and is_described:
         colours = LatentColours.of_pixels(spec.device)
     generation = Generation(
-        pipelines, Loras(pipeline, spec), ControlNets(pipeline, spec), colours, model=spec.model
+        pipelines,
+        Loras(pipeline, spec),
+        ControlNets(pipeline, spec),
+        Conditioning(pipeline, spec),
+        colours,
+        model=spec.model,
     )
     handlers = {kind: make(spec, generation) for kind, make in _HANDLERS.items() if kind in spec.kinds}
     if _is_offloaded(spec):

@@ -67,7 +67,7 @@ def chunk_of(tokenizer: Any, texts: Sequence[str], index: int) -> BatchEncoding:
         texts: The texts. A text that has fewer chunks has an empty one here.
         index: The number of the chunk, counted from 0.
     """
-    begin, end = _special_tokens(tokenizer) or (0, 0)
+    begin, end = special_tokens(tokenizer) or (0, 0)
     length = tokenizer.model_max_length
     size = length - 2
     rows, masks = [], []
@@ -86,7 +86,7 @@ def number_of_chunks(pipeline: Any, prompts: Sequence[str]) -> int:
         prompts: The prompt and the negative prompt.
     """
     tokenizers = [found for name in _TOKENIZERS if (found := getattr(pipeline, name, None)) is not None]
-    if not all(_special_tokens(tokenizer) for tokenizer in tokenizers):
+    if not all(special_tokens(tokenizer) for tokenizer in tokenizers):
         return 1
     return max(
         -(-len(ids) // (tokenizer.model_max_length - 2)) or 1
@@ -122,6 +122,8 @@ def chunked_embeddings(pipeline: Any, arguments: Mapping[str, Any], count: int) 
                 clip_skip=arguments.get("clip_skip"),
             )
         )
+    for tokenizer in tokenizers:
+        tokenizer.chunk = None
     # Stable Diffusion XL also returns pooled embeddings; those of the first chunk count.
     prompt, negative, *pooled = (_joined(parts) for parts in zip(*encoded, strict=True))
     names = ("pooled_prompt_embeds", "negative_pooled_prompt_embeds")
@@ -142,7 +144,7 @@ def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
     return torch.cat([part for part in parts if part is not None], dim=1)
 
 
-def _special_tokens(tokenizer: Any) -> tuple[int, int] | None:
+def special_tokens(tokenizer: Any) -> tuple[int, int] | None:
     """Return the tokens before and after a text; None if the tokenizer does not add one of each."""
     ids = tokenizer([""])["input_ids"][0]
     return (ids[0], ids[1]) if len(ids) == 2 else None
