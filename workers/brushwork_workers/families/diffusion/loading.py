@@ -11,11 +11,8 @@ from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
 from brushwork_workers.device.module_offload import ModuleOffload
-<<<<<<< HEAD
 from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
-=======
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
->>>>>>> main
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
 from brushwork_workers.families.diffusion.handlers.image_editing import ImageEditing
