@@ -16,7 +16,7 @@ from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
-from brushwork_workers.families.diffusion.pipeline_copies.observation import distance
+from brushwork_workers.families.diffusion.pipeline_copies.output_distance import distance
 
 from tests.pipelines.trial import Trial
 from tests.stops import Going
@@ -62,7 +62,7 @@ def compare(trial: Trial, folder: Path, num_jobs: int = NUM_JOBS) -> Comparison:
     batcher = Batcher(64, 10**9, lambda ran: sizes.append(len(ran.batch.calls)), is_cooperative=True)
     try:
         copies = PipelineCopies(pipeline, batcher, CallOptions("tiny"))
-        copies.observe(lambda seed: _call(trial, copies.new(seed=seed), 0, seed))
+        copies.observe(lambda seed: _call(trial, copies.new(seed=seed), seed, seed))
         made = _together(trial, copies, batcher, num_jobs)
     finally:
         batcher.close()

@@ -173,6 +173,13 @@ class NotToBeCopied(Counting):
         raise TypeError("a handle of a device")
 
 
+class OfTheWholeBatch(Network):
+    """Centres its rows, so that each answer depends on the others in the batch."""
+
+    def changed(self, sample: Tensor) -> Any:
+        return sample - 0.5 * sample.mean(0)
+
+
 class Drawing(Network):
     def changed(self, sample: Tensor) -> Any:
         return sample + torch.randn_like(sample)
@@ -317,6 +324,7 @@ STATEFUL: dict[str, Callable[[], Any]] = {
         Counting().eval(), InABuffer().eval(), DDIMScheduler(clip_sample=False)
     ),
     "a constant that is computed once": lambda: tiny(WithAConstant),
+    "rows that depend on each other": lambda: tiny(OfTheWholeBatch),
 }
 DRAWING: dict[str, Callable[[], Any]] = {
     "a module": lambda: tiny(Drawing),

@@ -156,9 +156,13 @@ class Generation:
     def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
         """Run the pipeline for a request and discard the pictures. See `Pipelines.observe`."""
         number = request.num_images_per_prompt
-        self.pipelines.observe(
-            prepared.kind, lambda seed: self._run_pipeline(request, prepared, (seed,) * number)
-        )
+
+        def run(seed: int) -> Any:
+            # Two jobs are seldom asked for the same. Prompts of other lengths are padded in other ways.
+            changed = request.model_copy(update={"prompt": request.prompt + ", another" * seed})
+            return self._run_pipeline(changed, prepared, (seed,) * number)
+
+        self.pipelines.observe(prepared.kind, run)
 
     def _with_add_ons(
         self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration

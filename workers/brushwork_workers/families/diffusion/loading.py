@@ -11,6 +11,7 @@ from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
 from brushwork_workers.device.module_offload import ModuleOffload
+from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
@@ -91,6 +92,7 @@ def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
 
 def read(spec: LoadSpec) -> Any:
     """Load the pipeline in the folder onto the device, from safetensors files and without remote code."""
+    find_deprecated_modules()
     pipeline = DiffusionPipeline.from_pretrained(
         spec.folder,
         dtype=spec.dtype,

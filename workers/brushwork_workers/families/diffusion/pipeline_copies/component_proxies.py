@@ -29,17 +29,19 @@ class UnsharedCall:
     Args:
         function: A module, or a bound method of one.
         around: Surrounds the call, in the thread that runs it.
+        owner: The module; by default the one of the function.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        owner: Any = None,
     ) -> None:
         self._function = function
         self._around = around
         # The owner and the name of a function tell the batcher which calls are alike.
-        self.__self__ = owner_of(function)
+        self.__self__ = owner_of(function) if owner is None else owner
         self.__name__ = f"{getattr(function, '__name__', '')} unshared {next(_UNSHARED)}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

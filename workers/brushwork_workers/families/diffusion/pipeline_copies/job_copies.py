@@ -138,6 +138,8 @@ class PipelineCopies:
     def _parts_of(self, original: Any) -> SharedParts:
         if id(original) not in self._parts:
             parts = SharedParts.of(original)
+            for inner in parts.pipelines:
+                inner.set_progress_bar_config(disable=True)
             for module in parts.modules.values():
                 if id(module) not in self._dtype_copies:
                     self._dtype_copies[id(module)] = DtypeCopies(module)
@@ -160,9 +162,10 @@ class PipelineCopies:
 
     def _executor(self, draws: OwnDraws | None, checks: RunChecks | None) -> ModelExecutor:
         executor = self._model_executor if checks is None else checks.executor(self._model_executor)
-        if draws is None:
+        isolation = self._isolation
+        if draws is None and not isolation.dependent:
             return executor
-        return RunExecutor(executor, draws, self._isolation.drawing, self._isolation.watch)
+        return RunExecutor(executor, draws, isolation.drawing, isolation.dependent, isolation.watch)
 
 
 class _Copy:

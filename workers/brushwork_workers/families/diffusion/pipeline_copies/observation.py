@@ -5,6 +5,9 @@ the first one did, is state: a counter, a momentum, a processor that is put in f
 the first job writes is a constant that was computed when it was first needed, unless it is another one when
 the second job comes first. A module with state is copied for each job; the copies share the weights.
 
+Its calls also run in a batch with calls of the first job. A module whose answers depend on its neighbours
+gets each call alone.
+
 At last the second job runs again, as if it were the first. If its output is not the same, something else
 keeps state, and the model is refused.
 """
@@ -13,25 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import torch
 from brushwork_schemas.errors import ModelUnavailable
 from brushwork_schemas.wording.phrase import private, said
-from PIL import Image
-from torch import Tensor, nn
-from torch.utils import _pytree as pytree
+from torch import nn
 
 from brushwork_workers.families.diffusion.pipeline_copies.module_state import (
     ModuleState,
     copy_with_shared_weights,
 )
+from brushwork_workers.families.diffusion.pipeline_copies.output_distance import TOLERANCE, distance
 from brushwork_workers.families.diffusion.pipeline_copies.own_draws import python_states
 from brushwork_workers.families.diffusion.pipeline_copies.run_executor import CallWatch
 
-# Of the range of values. Rounding on a device may differ from run to run.
-TOLERANCE = 1e-3
-# A level of an 8-bit picture is larger than the tolerance, but may be rounded either way.
-_LEVELS = 1
 # Their modules keep no state, unless an observation finds some.
 _LIBRARIES = frozenset({"torch", "torchvision", "diffusers", "transformers", "peft", "accelerate", "timm"})
 Run = Callable[[int], Any]
@@ -45,13 +41,15 @@ class Isolation:
     Args:
         own: Numbers (`id`) of the modules of which each job has a copy.
         drawing: Numbers of the modules that draw from global random generators.
-        draws: Whether the pipeline itself does so.
+        dependent: Numbers of the modules whose answers depend on what else is in a batch.
+        draws: Whether the pipeline itself draws from global generators.
         draws_of_python: Whether anything draws from the global generators of NumPy or Python.
         watch: Observes the calls of the current run; None if it is not an observation.
     """
 
     own: set[int] = field(default_factory=set)
     drawing: set[int] = field(default_factory=set)
+    dependent: set[int] = field(default_factory=set)
     draws: bool = False
     draws_of_python: bool = False
     watch: CallWatch | None = None
@@ -86,6 +84,7 @@ def observe(model: str, modules: dict[str, nn.Module], isolation: Isolation, run
         _note_draws(isolation, run)
         changed, second, third = _changed_modules(modules, pristine, watch, run)
         isolation.drawing |= watch.drawing
+        isolation.dependent |= watch.dependent
         if changed:
             for name, paths in changed.items():
                 _check_copy(model, name, modules[name], paths)
@@ -156,35 +155,3 @@ def _refused(model: str) -> ModelUnavailable:
         ),
         hint="Use another model.",
     )
-
-
-def distance(one: Any, other: Any) -> float:
-    """Return the largest difference of two outputs of a pipeline, of the range of the values."""
-    first, second = (_arrays(pytree.tree_leaves(each)) for each in (one, other))
-    if len(first) != len(second) or any(a.shape != b.shape for a, b in zip(first, second, strict=True)):
-        return float("inf")
-    return max((_distance(a, b) for a, b in zip(first, second, strict=True)), default=0.0)
-
-
-def _arrays(leaves: list[Any]) -> list[np.ndarray]:
-    return [array for leaf in leaves if (array := _array(leaf)) is not None and array.size]
-
-
-def _array(leaf: Any) -> np.ndarray | None:
-    if isinstance(leaf, Image.Image):
-        return np.asarray(leaf)
-    if isinstance(leaf, Tensor):
-        return leaf.detach().to("cpu", torch.float32).numpy()
-    is_numeric = isinstance(leaf, np.ndarray) and np.issubdtype(leaf.dtype, np.number)
-    return leaf if is_numeric else None
-
-
-def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    if one.dtype == np.uint8:
-        levels = int(np.abs(one.astype(int) - other.astype(int)).max())
-        return levels / 255 if levels > _LEVELS else 0.0
-    first, second = one.astype(np.float64), other.astype(np.float64)
-    if not np.array_equal(np.isnan(first), np.isnan(second)):
-        return float("inf")
-    span = max(1.0, float(np.nanmax(np.abs(first), initial=0.0)))
-    return float(np.nanmax(np.abs(first - second), initial=0.0)) / span

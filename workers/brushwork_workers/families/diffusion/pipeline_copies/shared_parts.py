@@ -28,11 +28,13 @@ class SharedParts:
         modules: The modules by their names. A module inside of another one is not listed.
         preprocessors: Tokenizers, image processors and the like, by their names.
         frozen: Configurations, which nobody can change.
+        pipelines: The pipelines inside of it.
     """
 
     modules: dict[str, nn.Module] = field(default_factory=dict)
     preprocessors: dict[str, Any] = field(default_factory=dict)
     frozen: list[Any] = field(default_factory=list)
+    pipelines: list[Any] = field(default_factory=list)
 
     @classmethod
     def of(cls, pipeline: Any) -> "SharedParts":
@@ -60,6 +62,8 @@ class SharedParts:
         elif isinstance(value, FrozenDict):
             self.frozen.append(value)
         else:
+            if isinstance(value, DiffusionPipeline):
+                self.pipelines.append(value)
             return False
         return True
 
@@ -71,8 +75,3 @@ def _values(owner: Any) -> Iterator[tuple[str, Any]]:
         yield from ((str(index), value) for index, value in enumerate(owner))
     else:
         yield from dict(getattr(owner, "__dict__", {})).items()
-
-
-def is_pipeline(component: Any) -> bool:
-    """Return whether a component is a pipeline of its own."""
-    return isinstance(component, DiffusionPipeline)
