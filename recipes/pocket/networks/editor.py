@@ -138,16 +138,20 @@ class EditPool:
 
 
 def accuracy(pipeline: StableDiffusionInstructPix2PixPipeline, count: int, seed: int) -> tuple[float, float]:
-    """Return the shares of right edits of the colour and of the place, by the judge, half of them Chinese."""
+    """Return the shares of right edits of the colour and of the place, by the judge.
+
+    Both take turns, and so do both languages. `count` is at least two.
+    """
     judge_edit = from_checkout("tests.edit_judge").judge_edit
     rng = np.random.default_rng(seed)
     right: dict[bool, list[bool]] = {True: [], False: []}
     # Its annotations also have the tuple that `return_dict=False` gives.
     run: Any = pipeline
     for index in range(count):
-        edit = edits.sample_edit(rng)
+        choices = [one for one in edits.instructions() if bool(one.colour) == (index % 2 == 0)]
+        edit = edits.sample_edit(rng, instruction=choices[int(rng.integers(len(choices)))])
         before = edits.draw_edit(edit, rng)[0]
-        write = (edits.english, edits.chinese)[index % 2]
+        write = (edits.english, edits.chinese)[index // 2 % 2]
         after = run(
             write(edit.instruction),
             image=Image.fromarray(before),
