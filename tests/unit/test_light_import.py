@@ -12,7 +12,7 @@ HEAVY = {"torch", "torchvision", "transformers", "diffusers", "accelerate", "num
 # What only a direct client, a gateway or a worker needs.
 OF_SERVERS = {
     *("alembic", "celery", "fastapi", "flower", "kombu", "obstore", "PIL", "prometheus_client", "psutil"),
-    *("redis", "rich", "sqlalchemy", "ssrfguard", "typer", "uuid_utils"),
+    *("redis", "rich", "sqlalchemy", "ssrfguard", "typer"),
 }
 # What a client needs that uses a gateway. `Settings` is of pydantic-settings.
 BY_HTTP = ("httpx", "pydantic", "pydantic-settings")

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import uuid_utils
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media.decoders.decoder import in_process
 from brushwork_core.settings.settings import Settings
@@ -32,6 +31,7 @@ from brushwork.inputs.picture_files import sendable_picture, stored_name
 from brushwork.testing.memory_ledger import MemoryJob, MemoryLedger
 from brushwork.testing.script import Script, ScriptedOutcome
 from brushwork.transports.flow import blocking
+from brushwork.transports.job_id import new_job_id
 from brushwork.transports.transport import Jobs, Transport
 
 
@@ -253,7 +253,7 @@ def _entry(prepared: PreparedJob, settings: Settings, retry_of: str | None) -> M
     options, admitted = prepared.options, prepared.admitted
     deadline_s = options.deadline_s
     job = Job(
-        id=str(uuid_utils.uuid7()),
+        id=new_job_id(),
         kind=admitted.kind.name,
         model=admitted.model.name,
         label=admitted.label,

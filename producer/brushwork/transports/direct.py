@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import uuid_utils
 from brushwork_core.ledger import NewJob
 from brushwork_core.queries.queue_states import queue_states
 from brushwork_core.settings.settings import Settings
@@ -32,6 +31,7 @@ from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.inputs.time_limit import check_time
 from brushwork.transports.backend import Backend
 from brushwork.transports.flow import blocking
+from brushwork.transports.job_id import new_job_id
 from brushwork.transports.messages import Messages
 from brushwork.transports.transport import Jobs, Transport
 
@@ -269,7 +269,7 @@ class DirectTransport(Transport):
 
     def _new_job(self, prepared: PreparedJob, retry_of: str | None) -> NewJob:
         return NewJob.of(
-            str(uuid_utils.uuid7()),
+            new_job_id(),
             prepared.admitted,
             prepared.options,
             inputs=prepared.inputs,
