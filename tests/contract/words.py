@@ -40,6 +40,7 @@ LIMITS = {
     "height": "max_side",
     "num_inference_steps": "max_steps",
     "num_images_per_prompt": "max_images",
+    "num_frames": "max_frames",
 }
 
 
@@ -160,6 +161,10 @@ def _fitted(name: str, value: Any, kind: str) -> Any:
         return None
     if name == "scheduler" and value not in model.schedulers:
         return None
+    if name in request.model_fields and not model.accepts_field(kind, name):
+        return None
+    if name == "images" and isinstance(value, list) and model.pipeline is not None:
+        value = value[: model.pipeline.max_input_images]
     if name == "num_inference_steps" and value == 1 and "strength" in request.model_fields:
         # One step times the default strength rounds to no step.
         value = 2
