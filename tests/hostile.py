@@ -14,7 +14,7 @@ DRAW: dict[str, Any] = {"kind": "text-to-image", "prompt": "x"}
 LOOK: dict[str, Any] = {"kind": "image-classification"}
 HUGE = 10**30
 FIELDS: dict[str, list[Any]] = {
-    "kind": [None, 5, "", "text-to-video", ["text-to-image"], {"a": 1}, "../text-to-image", "a\0"],
+    "kind": [None, 5, "", "text-to-audio", ["text-to-image"], {"a": 1}, "../text-to-image", "a\0"],
     "prompt": [None, 5, "", " \t\n", "a\0b", "x" * 2001, ["x"], {"x": 1}, True],
     "negative_prompt": [None, 5, "a\0b", "x" * 2001],
     "width": ["64", 63, 0, -8, 8, 264, 4104, HUGE, 64.5, True, [64]],

@@ -14,10 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from brushwork_schemas.kinds.registry import all_kinds
-
 from tests.deployment.deployment import GATEWAY, GATEWAY_2, Deployment
-from tests.deployment.every_kind import one_of_each, requests_of_kinds, served_by_trained_model
+from tests.deployment.every_kind import LOCAL_KINDS, one_of_each, requests_of_kinds, served_by_trained_model
 from tests.deployment.namespace import enter, missing
 from tests.deployment.network import HOST, make_bridge
 from tests.deployment.rolling_restart import ORDER, rolling_restart
@@ -71,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kinds(make: Caller) -> Mapping[str, str]:
-    reports = one_of_each(make(), all_kinds())
+    reports = one_of_each(make(), LOCAL_KINDS)
     trained = served_by_trained_model(make(), reports["image-classification-training"])
     return {**{kind: report.state for kind, report in reports.items()}, BY_TRAINED: trained.state}
 

@@ -8,7 +8,10 @@ from tests.deployment.compose_stack import ComposeStack
 from tests.raw_callers import RawCaller
 
 # One of each kind; the others would take as long again to load.
-MODELS = "pocket-diffusion,pocket-upscaler,pocket-captioner,pocket-classifier,pocket-segmenter,simple_cnn"
+MODELS = (
+    "pocket-diffusion,pocket-editor,pocket-upscaler,pocket-video,pocket-captioner,pocket-classifier,"
+    "pocket-segmenter,canny,simple_cnn"
+)
 GATEWAY, GATEWAY_2 = "http://127.0.0.1:8600", "http://127.0.0.1:8601"
 
 

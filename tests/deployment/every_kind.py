@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from brushwork_schemas.kinds.registry import all_kinds
 from PIL import Image
 
 from tests.archives import zipped
@@ -15,6 +16,9 @@ from tests.raw_callers import RawCaller, Report
 SIDE = 64
 COLOURS = {"blue": (40, 60, 200), "green": (40, 180, 60), "red": (200, 50, 40)}
 EACH = 8
+# No model of this kind is in the wheel.
+DOWNLOADED = ("image-to-video",)
+LOCAL_KINDS = tuple(kind for kind in all_kinds() if kind not in DOWNLOADED)
 
 
 def requests_of_kinds(caller: RawCaller) -> dict[str, dict[str, Any]]:
@@ -27,11 +31,14 @@ def requests_of_kinds(caller: RawCaller) -> dict[str, dict[str, Any]]:
     parameters: dict[str, dict[str, Any]] = {
         "text-to-image": prompt,
         "image-to-image": {**prompt, "image": picture},
+        "image-editing": {"prompt": "make it blue", "num_inference_steps": 4, "images": [picture]},
         "inpainting": {**prompt, "image": picture, "mask_image": mask},
         "image-upscaling": {"image": picture},
         "image-to-text": {"image": picture},
         "image-classification": {"image": picture},
         "image-segmentation": {"image": picture},
+        "image-preprocessing": {"image": picture},
+        "text-to-video": {"prompt": "a red circle moves to the right on a white background"},
         "image-classification-training": {"dataset": dataset, "num_train_epochs": 2, "seed": 1},
     }
     return {kind: {"kind": kind, **given} for kind, given in parameters.items()}

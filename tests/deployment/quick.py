@@ -5,10 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from brushwork_schemas.kinds.registry import all_kinds
-
 from tests.deployment.deployment import Deployment
-from tests.deployment.every_kind import one_of_each, served_by_trained_model
+from tests.deployment.every_kind import LOCAL_KINDS, one_of_each, served_by_trained_model
 from tests.deployment.namespace import enter
 from tests.deployment.network import make_bridge
 from tests.raw_callers import Report
@@ -25,7 +23,7 @@ def main() -> None:
         with deployment.stack:
             deployment.up(*SERVICES)
             caller = deployment.caller()
-            reports = one_of_each(caller, tuple(all_kinds()))
+            reports = one_of_each(caller, LOCAL_KINDS)
             trained = served_by_trained_model(caller, reports["image-classification-training"])
             found = {
                 "jobs": {

@@ -18,10 +18,10 @@ from brushwork_schemas.states import JobState
 from tests.every_family import MODELS
 
 SHA256 = "0" * 64
-GIVEN = {"prompt": "x", "image": SHA256, "mask_image": SHA256}
+GIVEN = {"prompt": "x", "image": SHA256, "mask_image": SHA256, "images": [SHA256]}
 TAKES_IT = [(model, kind) for model in MODELS for kind in model.kinds if "acceleration" in model.accepts]
 PAINTER = next(model for model in MODELS if model.family == "stable-diffusion")
-OF_PICTURES = ("text-to-image", "image-to-image", "inpainting", "image-upscaling")
+OF_PICTURES = ("text-to-image", "image-to-image", "image-editing", "inpainting", "image-upscaling")
 
 
 def admitted(model: Model, kind: str, **parameters: Any) -> Any:

@@ -152,15 +152,15 @@ def test_cancel_says_the_state(service: Database, brushwork: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("submit", "text-to-video", "x"), "no kind 'text-to-video'"),
+        (("submit", "text-to-audio", "x"), "no kind 'text-to-audio'"),
         (("submit", "text-to-image", "x", "width=63"), "width"),
         (("submit", "text-to-image", "x", "widht=64"), "Did you mean 'width'"),
         (("submit", "image-to-text", "missing.png"), "missing.png"),
         (("show", "nope"), "no job 'nope'"),
-        (("worker", "--kinds", "text-to-video"), "no kind"),
+        (("worker", "--kinds", "text-to-audio"), "no kind"),
         (("worker", "--kinds", ""), "no kind"),
         (("worker", "--log-level", "loud"), "loud"),
-        (("models", "--kind", "text-to-video"), "no kind"),
+        (("models", "--kind", "text-to-audio"), "no kind"),
     ],
 )
 def test_a_wrong_request_ends_with_status_2_and_no_traceback(

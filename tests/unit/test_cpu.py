@@ -18,9 +18,10 @@ import torch
 from brushwork_workers.device.cpu import keep_memory
 assert keep_memory()
 def faults(): return int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[7])
-for _ in range(20): torch.ones(20_000_000).sum()
+def filled(size): return torch.ones(size * 2**18).sum()
+for _ in range(20): filled({size})
 before = faults()
-for _ in range(5): torch.ones(20_000_000).sum()
+for _ in range(5): filled({size})
 print(faults() - before)
 """
 
@@ -34,6 +35,11 @@ def test_the_device_thread_has_the_cores_and_all_others_one_each() -> None:
     assert printed(THREADS) == [3, 1, 1]
 
 
-def test_a_large_block_is_used_again_instead_of_being_given_back() -> None:
-    # Each time, 80 MB would be some 20,000 pages to be filled with zeros.
-    assert printed(MEMORY)[0] < 1000
+def test_a_block_is_used_again_instead_of_being_given_back() -> None:
+    # Each time, 60 MiB would be some 15,000 pages to be filled with zeros.
+    assert printed(MEMORY.replace("{size}", "60"))[0] < 1000
+
+
+def test_a_very_large_block_is_given_back() -> None:
+    # Five times 80 MiB, in pages of 4 KiB.
+    assert printed(MEMORY.replace("{size}", "80"))[0] > 5 * 20_000

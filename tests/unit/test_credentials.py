@@ -280,7 +280,7 @@ def _signed_by_another_key() -> bytes:
     identity = SigningIdentity(operator().chain_pem, stranger().key_pem)
     signer = Signer(operator())
     signer._identity = identity
-    signer._expect_usable = lambda: None  # type: ignore[method-assign]
+    signer.expect_ready = lambda: None  # type: ignore[method-assign]
     return signer.sign(encoded("PNG"), "image/png", generated())
 
 

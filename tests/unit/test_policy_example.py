@@ -10,6 +10,7 @@ from brushwork_core.database.database import Database
 from brushwork_core.policies import Action, PolicyRequest, PolicyResult, ResultPicture
 from brushwork_core.policies.policy_set import PolicySet
 from brushwork_core.policies.registry import all_policy_types
+from brushwork_schemas import plugins
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.errors import InvalidRequest, PolicyRefused
 from brushwork_schemas.states import JobState
@@ -43,9 +44,14 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (information / "entry_points.txt").write_text(f"[{group}]\n{name} = {place}\n")
     (site / "brushwork_night.py").write_text(shown("brushwork_night.py"), "utf-8")
     monkeypatch.syspath_prepend(str(site))
-    all_policy_types.cache_clear()
+    _look_again()
     (file := tmp_path / "policies.toml").write_text(shown("policies.toml"), "utf-8")
     yield file
+    _look_again()
+
+
+def _look_again() -> None:
+    plugins._points.cache_clear()
     all_policy_types.cache_clear()
 
 
