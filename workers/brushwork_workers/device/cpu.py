@@ -23,7 +23,7 @@ def keep_memory() -> bool:
     By default it returns every block of more than 32 MiB to the system at once. For the next block the system
     fills all pages with zeros, which takes longer than the computation in a decoder's larger batches. Blocks
     of 64 MiB and more still go back: networks that need them compute for longer, and kept blocks of many
-    different sizes took twice the memory of those in use.
+    different sizes take more memory than those in use.
 
     By default most threads also get an arena of their own. It keeps as much memory as the largest picture of
     its thread took, and no other thread can use it. With one arena a worker keeps that memory once.
