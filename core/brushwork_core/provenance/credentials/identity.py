@@ -58,6 +58,35 @@ class CertificateFacts:
         """
         return (self.not_after - (now or datetime.now(UTC))).total_seconds() / 86400
 
+    def expect_valid(self, now: datetime | None = None) -> None:
+        """Check that the certificate is valid at a time.
+
+        Args:
+            now: The time, UTC; None for that of this machine.
+
+        Raises:
+            CertificateUnusable: It has expired, or is not valid yet.
+        """
+        moment = now or datetime.now(UTC)
+        if moment > self.not_after:
+            raise CertificateUnusable(
+                said(
+                    "The certificate {name!r} has expired on {day}.",
+                    name=self.common_name,
+                    day=_day(self.not_after),
+                ),
+                hint="Get a new one, or run brushwork provenance init --renew for one for development.",
+            )
+        if moment < self.not_before:
+            raise CertificateUnusable(
+                said(
+                    "The certificate {name!r} is valid from {day} on.",
+                    name=self.common_name,
+                    day=_day(self.not_before),
+                ),
+                hint="Check the clock of this machine.",
+            )
+
 
 @dataclass(frozen=True)
 class SigningIdentity:
@@ -109,25 +138,7 @@ class SigningIdentity:
             raise CertificateUnusable(
                 said("The certificate cannot sign Content Credentials: {reason}.", reason=reason)
             )
-        moment = now or datetime.now(UTC)
-        if moment > facts.not_after:
-            raise CertificateUnusable(
-                said(
-                    "The certificate {name!r} has expired on {day}.",
-                    name=facts.common_name,
-                    day=_day(facts.not_after),
-                ),
-                hint="Get a new one, or run brushwork provenance init --renew for one for development.",
-            )
-        if moment < facts.not_before:
-            raise CertificateUnusable(
-                said(
-                    "The certificate {name!r} is valid from {day} on.",
-                    name=facts.common_name,
-                    day=_day(facts.not_before),
-                ),
-                hint="Check the clock of this machine.",
-            )
+        facts.expect_valid(now)
         self._expect_own_key(certificates[0])
         return facts
 

@@ -44,12 +44,12 @@ class Signer:
         return self.facts.is_development
 
     def expect_ready(self) -> None:
-        """Check the certificate again: it may expire while a worker runs.
+        """Check the time of the certificate again: it may expire while a worker runs.
 
         Raises:
             CertificateUnusable: It has expired.
         """
-        self._identity.expect_usable()
+        self.facts.expect_valid()
 
     def sign(
         self,
