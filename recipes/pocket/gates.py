@@ -11,9 +11,10 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
-from recipes.pocket.networks import editor, fine_autoencoder, text_encoder, turbo, video
+from recipes.pocket.networks import editor, fine_autoencoder, turbo, video
 from recipes.pocket.networks.judging import from_checkout, generation_accuracy, reconstruction_accuracy
 from recipes.pocket.networks.parts import Parts
+from recipes.pocket.texts import text_encoder
 from recipes.pocket.training.device import on_device
 
 _COUNT = 300

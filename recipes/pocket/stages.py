@@ -32,6 +32,8 @@ SHARES = {
 """The share of the time budget of each part."""
 
 PARTS = tuple(SHARES)
+_OF_WORDS = ("text_encoder", "instruction_text", "motion_text")
+"""Parts that read prompts; they are in the room `texts`, all others in `networks`."""
 _NOT_RETRAINED = ("text_encoder", "autoencoder")
 """Parts that are not trained again when training starts from shipped weights: the others depend on them."""
 
@@ -42,7 +44,8 @@ class Stopped(Exception):
 
 def run_part(part: str, out: Path, budget: TimeBudget) -> bool:
     """Train one part. Return True if its budget is spent."""
-    finished: bool = import_module(f"recipes.pocket.networks.{part}").train(out, budget)
+    room = "texts" if part in _OF_WORDS else "networks"
+    finished: bool = import_module(f"recipes.pocket.{room}.{part}").train(out, budget)
     process_group.barrier()
     return finished
 

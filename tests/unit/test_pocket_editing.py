@@ -5,8 +5,8 @@ import pytest
 from brushwork_workers.pocket import WEIGHTS
 
 from benchmarks.pocket_editing import calibration_error, measure_second_renderer, measure_upscaling
-from recipes.pocket.networks.tokenizer import build_caption_tokenizer
 from recipes.pocket.scenes.grammar import Description
+from recipes.pocket.texts.tokenizer import build_caption_tokenizer
 from tests.pixel_judge import all_right, judge
 from tests.second_renderer import random_drawing, render
 

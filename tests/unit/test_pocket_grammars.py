@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from recipes.pocket.networks import instruction_text, motion_text
-from recipes.pocket.networks.small_text_encoder import MAX_TOKENS, build_tokenizer, encode
-from recipes.pocket.networks.tokenizer import UNKNOWN
 from recipes.pocket.scenes import edits, motions, world
 from recipes.pocket.scenes.edits import Instruction
 from recipes.pocket.scenes.grammar import NEVER_TRAINED_PAIRS
 from recipes.pocket.scenes.motions import Motion
+from recipes.pocket.texts import instruction_text, motion_text
+from recipes.pocket.texts.small_text_encoder import MAX_TOKENS, build_tokenizer, encode
+from recipes.pocket.texts.tokenizer import UNKNOWN
 
 
 @pytest.mark.parametrize(

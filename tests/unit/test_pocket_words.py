@@ -14,9 +14,9 @@ from brushwork_workers.pocket import WEIGHTS
 from tokenizers import Tokenizer
 
 from benchmarks.everyday_prompts import EverydayPrompt, everyday_prompts
-from recipes.pocket.networks.tokenizer import END, START, UNKNOWN, build_tokenizer
 from recipes.pocket.scenes import world
 from recipes.pocket.scenes.grammar import Description, chinese, english, parse
+from recipes.pocket.texts.tokenizer import END, START, UNKNOWN, build_tokenizer
 
 ROOT = Path(__file__).parents[2]
 EVERYDAY = [prompt for prompts in everyday_prompts().values() for prompt in prompts]

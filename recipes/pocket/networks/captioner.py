@@ -21,11 +21,11 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from recipes.pocket.networks.tokenizer import LANGUAGE_TOKENS, MAX_TOKENS, build_caption_tokenizer
 from recipes.pocket.scenes.augment import degrade, enlarge
 from recipes.pocket.scenes.grammar import Description, chinese, english
 from recipes.pocket.scenes.prefetch import SampleSource
 from recipes.pocket.scenes.samples import ATTRIBUTES
+from recipes.pocket.texts.tokenizer import LANGUAGE_TOKENS, MAX_TOKENS, build_caption_tokenizer
 from recipes.pocket.training import process_group
 from recipes.pocket.training.device import bfloat16_autocast, device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget

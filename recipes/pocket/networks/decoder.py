@@ -21,8 +21,8 @@ from recipes.pocket.networks.judging import reconstruction_accuracy
 from recipes.pocket.networks.noise import build_scheduler
 from recipes.pocket.networks.parts import Parts
 from recipes.pocket.networks.pool import chunks
-from recipes.pocket.networks.text_encoder import encode
 from recipes.pocket.scenes.samples import to_tensor
+from recipes.pocket.texts.text_encoder import encode
 from recipes.pocket.training import learning_curve, process_group
 from recipes.pocket.training.device import bfloat16_autocast, device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget

@@ -18,8 +18,8 @@ from recipes.pocket.networks.judging import generation_accuracy
 from recipes.pocket.networks.noise import build_scheduler
 from recipes.pocket.networks.parts import Parts
 from recipes.pocket.networks.pool import Pool
-from recipes.pocket.networks.text_encoder import WIDTH as TEXT_WIDTH
-from recipes.pocket.networks.text_encoder import encode
+from recipes.pocket.texts.text_encoder import WIDTH as TEXT_WIDTH
+from recipes.pocket.texts.text_encoder import encode
 from recipes.pocket.training import learning_curve, process_group
 from recipes.pocket.training.device import bfloat16_autocast, device, on_device
 from recipes.pocket.training.initial_weights import load_initial_weights

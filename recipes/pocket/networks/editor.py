@@ -20,16 +20,17 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix
 from PIL import Image
 from transformers import CLIPTextModel, PreTrainedTokenizerFast
 
-from recipes.pocket.networks import fine_autoencoder, instruction_text
+from recipes.pocket.networks import fine_autoencoder
 from recipes.pocket.networks.few_step_loss import add_noise
 from recipes.pocket.networks.fine_autoencoder import LATENT_CHANNELS, LATENT_SIDE
 from recipes.pocket.networks.judging import from_checkout
 from recipes.pocket.networks.noise import build_scheduler
-from recipes.pocket.networks.small_text_encoder import WIDTH as TEXT_WIDTH
-from recipes.pocket.networks.small_text_encoder import encode
 from recipes.pocket.scenes import edits
 from recipes.pocket.scenes.edits import Instruction
 from recipes.pocket.scenes.samples import to_tensor
+from recipes.pocket.texts import instruction_text
+from recipes.pocket.texts.small_text_encoder import WIDTH as TEXT_WIDTH
+from recipes.pocket.texts.small_text_encoder import encode
 from recipes.pocket.training import learning_curve, process_group
 from recipes.pocket.training.device import bfloat16_autocast, device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget

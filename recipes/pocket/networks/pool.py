@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from recipes.pocket.networks.parts import Parts
-from recipes.pocket.networks.text_encoder import encode, prompt_for
 from recipes.pocket.scenes.grammar import Description, drop_words, held_out
 from recipes.pocket.scenes.samples import Sampler, to_pixels, to_tensor
+from recipes.pocket.texts.text_encoder import encode, prompt_for
 from recipes.pocket.training import checkpoint, process_group
 from recipes.pocket.training.device import bfloat16_autocast, device
 

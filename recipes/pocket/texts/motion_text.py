@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.pocket.networks import small_text_encoder
-from recipes.pocket.networks.small_text_encoder import Grammar
 from recipes.pocket.scenes import motions, world
 from recipes.pocket.scenes.motions import DIRECTIONS, DISTANCES
+from recipes.pocket.texts import small_text_encoder
+from recipes.pocket.texts.small_text_encoder import Grammar
 from recipes.pocket.training.loop import TimeBudget
 
 NAME = "motion_text_encoder"

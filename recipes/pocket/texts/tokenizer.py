@@ -9,9 +9,9 @@ comma do not.
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from recipes.pocket.networks.synonyms import normalizer
 from recipes.pocket.scenes import world
 from recipes.pocket.scenes.grammar import CHINESE
+from recipes.pocket.texts.synonyms import normalizer
 
 MAX_TOKENS = 20
 START, END, UNKNOWN = "<|startoftext|>", "<|endoftext|>", "<|unknown|>"

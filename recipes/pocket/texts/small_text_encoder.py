@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from recipes.pocket.networks.tokenizer import END, START, UNKNOWN
+from recipes.pocket.texts.tokenizer import END, START, UNKNOWN
 from recipes.pocket.training import process_group
 from recipes.pocket.training.device import device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from recipes.pocket.networks import small_text_encoder
-from recipes.pocket.networks.small_text_encoder import Grammar
 from recipes.pocket.scenes import edits, world
+from recipes.pocket.texts import small_text_encoder
+from recipes.pocket.texts.small_text_encoder import Grammar
 from recipes.pocket.training.loop import TimeBudget
 
 NAME = "instruction_text_encoder"

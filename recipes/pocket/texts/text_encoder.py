@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast
 
-from recipes.pocket.networks.tokenizer import MAX_TOKENS, build_tokenizer
 from recipes.pocket.scenes.grammar import (
     Description,
     chinese,
@@ -23,6 +22,7 @@ from recipes.pocket.scenes.grammar import (
     sample_training,
 )
 from recipes.pocket.scenes.samples import ATTRIBUTES, attribute_labels
+from recipes.pocket.texts.tokenizer import MAX_TOKENS, build_tokenizer
 from recipes.pocket.training import checkpoint, process_group
 from recipes.pocket.training.device import bfloat16_autocast, device, on_device
 from recipes.pocket.training.loop import Loop, Plan, TimeBudget

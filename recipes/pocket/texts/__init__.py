@@ -1,0 +1,1 @@
+"""Words of prompts: grammars as tokens, and the encoders that read them."""
