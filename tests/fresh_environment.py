@@ -48,6 +48,7 @@ class Environment:
         (packages / "borrowed.pth").write_text("\n".join(borrowed) + "\n")
         options = ("install", "--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
         _run(sys.executable, "-m", "pip", "--python", made.python, *options, *map(str, wheels))
+        _expect_requirements(made.python, wheels)
         return made
 
     def run(self, *arguments: str, cwd: Path | None = None, **environment: str) -> str:
@@ -59,6 +60,28 @@ class Environment:
             **environment: Environment variables that are added.
         """
         return _run(self.python, *arguments, cwd=cwd or self.folder, environment=environment)
+
+
+# Earlier versions may need packages that this checkout no longer has.
+_MISSING = """
+import importlib.metadata as installed
+import sys
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+here = {canonicalize_name(each.name) for each in installed.distributions()}
+for project in sys.argv[1:]:
+    for needed in map(Requirement, installed.requires(project) or ()):
+        applies = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if applies and canonicalize_name(needed.name) not in here:
+            print(f"{project} needs {needed.name}")
+"""
+
+
+def _expect_requirements(python: str, wheels: list[Path]) -> None:
+    projects = [wheel.name.split("-")[0] for wheel in wheels]
+    missing = _run(python, "-c", _MISSING, *projects).splitlines()
+    if missing:
+        raise CommandFailed(f"{'; '.join(missing)}: add what is missing to the extra `dev`")
 
 
 def _wheel(project: Path, folder: Path) -> Path:
