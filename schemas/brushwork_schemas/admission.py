@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, PluginFailed
 from brushwork_schemas.errors.refusals import Refusals
+from brushwork_schemas.kinds.explanations import admission as explanations
+from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
@@ -97,6 +99,9 @@ def _fitted(
                 _check_accepted(kind, request, model)
             with wrong.noted():
                 _check_required(kind, request, model)
+            if isinstance(explain := getattr(request, "explain", None), Explain):
+                with wrong.noted():
+                    explanations.check_explain(explain, kind.name, kind.explains)
             for check in kind.checks:
                 with wrong.noted(), _own_function(kind, f"checks ({_name_of(check)})"):
                     check(request, model, catalogue)
@@ -192,6 +197,8 @@ def _completed(asked: Request, model: Model, kind: Kind) -> dict[str, Any]:
     given = {name: getattr(asked, name) for name in asked.model_fields_set}
     given = {name: value for name, value in given.items() if value is not None}
     complete = {**model.defaults_of(kind.name), **given, "model": model.name}
+    if isinstance(explain := given.get("explain"), Explain):
+        complete["explain"] = explanations.completed(explain, kind.explains)
     with _own_function(kind, "complete"):
         complete = dict(kind.complete(asked, complete, model))
     with _own_function(kind, "draws_seed"):

@@ -8,8 +8,8 @@ import pytest
 from brushwork.testing import FakeClient
 from brushwork_schemas.artifact import Artifact
 from brushwork_schemas.kinds import presentation, registry
-from brushwork_schemas.kinds.block_check import check_block
-from brushwork_schemas.kinds.kind_check import check_kind
+from brushwork_schemas.kinds.plugin_checks.block_check import check_block
+from brushwork_schemas.kinds.plugin_checks.kind_check import check_kind
 from brushwork_schemas.kinds.presentation import Presentation
 from brushwork_schemas.kinds.view import Matrix, Properties, Scores, Table, localized
 

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.explanations.request import EXPLAIN_CHINESE, ExplainableRequest
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
-from brushwork_schemas.kinds.request import CHINESE, Request, Text, not_blank
+from brushwork_schemas.kinds.request import CHINESE, Text, not_blank
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Scores, in_percent
 
@@ -34,11 +35,11 @@ Label = Annotated[Text, Field(max_length=200), AfterValidator(not_blank)]
 Labels = Annotated[tuple[Label, ...], Field(strict=False), AfterValidator(_different)]
 
 
-class ImageClassificationRequest(Request):
+class ImageClassificationRequest(ExplainableRequest):
     """Find which of the model's classes, or of the given labels, a picture shows."""
 
     SPECIAL = frozenset({"candidate_labels", "hypothesis_template"})
-    ADVANCED = Request.ADVANCED | {"hypothesis_template"}
+    ADVANCED = ExplainableRequest.ADVANCED | {"hypothesis_template"}
 
     image: Picture = Field(title="Picture", description="The picture to classify.")
     top_k: int = Field(
@@ -120,10 +121,12 @@ KIND = Kind(
     view=_view,
     headline=_headline,
     from_short=_from_short,
+    explains=("occlusion", "integrated-gradients", "grad-cam"),
     follow_up={"en": "Classify it", "zh": "给它分类"},
     words={
         "zh": {
             **CHINESE,
+            **EXPLAIN_CHINESE,
             "field.top_k.label": "类别个数",
             "field.top_k.hint": "从最可能的开始。",
             "field.candidate_labels.label": "候选标签",

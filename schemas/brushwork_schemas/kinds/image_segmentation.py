@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Artifact, Picture
 from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.explanations.request import EXPLAIN_CHINESE, ExplainableRequest
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
-from brushwork_schemas.kinds.request import CHINESE, Request
+from brushwork_schemas.kinds.request import CHINESE
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Cell, Legend, Table, in_percent
 
@@ -44,11 +45,11 @@ class Box(BaseModel):
     y_max: float = Field(ge=0, allow_inf_nan=False, description="Bottom edge, in pixels from the top.")
 
 
-class ImageSegmentationRequest(Request):
+class ImageSegmentationRequest(ExplainableRequest):
     """Find the class or the object of each pixel of a picture."""
 
     SPECIAL = frozenset({"task", "threshold", "points", "boxes"})
-    ADVANCED = Request.ADVANCED | {"threshold"}
+    ADVANCED = ExplainableRequest.ADVANCED | {"threshold"}
 
     image: Picture = Field(title="Picture", description="The picture to segment.")
     overlay: bool = Field(
@@ -190,10 +191,12 @@ KIND = Kind(
     view=_view,
     headline=_headline,
     main_pictures=_main_pictures,
+    explains=("confidence",),
     follow_up={"en": "Segment it", "zh": "分割它"},
     words={
         "zh": {
             **CHINESE,
+            **EXPLAIN_CHINESE,
             "result.mask.label": "蒙版",
             "result.overlay.label": "叠加了类别颜色的图片",
             "field.overlay.label": "叠加图",

@@ -9,8 +9,9 @@ from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.explanations.request import EXPLAIN_CHINESE, ExplainableRequest
 from brushwork_schemas.kinds.kind import Kind, ReadPicture
-from brushwork_schemas.kinds.request import CHINESE, Request, Text
+from brushwork_schemas.kinds.request import CHINESE, Text
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block, Table
 from brushwork_schemas.kinds.view import Text as TextBlock
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 _SAMPLE_CAPTIONS = {"en": "a red circle", "zh": "一个红色的圆"}
 
 
-class ImageToTextRequest(Request):
+class ImageToTextRequest(ExplainableRequest):
     """Describe a picture in a sentence."""
 
     SPECIAL = frozenset(
         {"prompt", "num_beams", "num_return_sequences", "do_sample", "temperature", "top_p", "seed"}
     )
 
-    ADVANCED = Request.ADVANCED | {
+    ADVANCED = ExplainableRequest.ADVANCED | {
         *("prompt", "max_new_tokens", "num_beams", "num_return_sequences"),
         *("do_sample", "temperature", "top_p"),
     }
@@ -207,10 +208,12 @@ KIND = Kind(
     complete=_complete,
     draws_seed=_draws_seed,
     from_short=_from_short,
+    explains=("tokens",),
     follow_up={"en": "Describe it", "zh": "描述它"},
     words={
         "zh": {
             **CHINESE,
+            **EXPLAIN_CHINESE,
             "field.language.label": "语言",
             "field.language.hint": "适用于可选语言的模型。",
             "field.prompt.label": "开头的文字",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
+from brushwork_schemas.kinds.explanations.request import Method
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.file_places import ANY_INDEX, patterns_of, values_at
 from brushwork_schemas.kinds.request import Request
@@ -24,17 +25,22 @@ ReadPicture = Callable[[str], Any]
 
 
 def pictures_of(result: Any) -> Sequence[Artifact]:
-    """Return all files of a result that are pictures, in the order of its fields."""
-    return [each for each in artifacts_within(result) if each.media_type.startswith("image/")]
+    """Return all files of a result that are pictures, in the order of its fields, but for its explanation."""
+    found = [each for value in _own_fields(result).values() for each in artifacts_within(value)]
+    return [each for each in found if each.media_type.startswith("image/")]
+
+
+def _own_fields(result: Any) -> Mapping[str, Any]:
+    return {name: getattr(result, name) for name in type(result).model_fields if name != "explanation"}
 
 
 def files_of(result: Any) -> Mapping[str, Artifact]:
-    """Return the files of a result by file name, without an ending.
+    """Return the files of a result by file name, without an ending; not those of its explanation.
 
     A file has the name of its field. Files of a list have their index as name, or the name of the field and
     the index if several fields are lists.
     """
-    fields = {name: getattr(result, name) for name in type(result).model_fields}
+    fields = _own_fields(result)
     listed = {
         name: artifacts_within(value) for name, value in fields.items() if not isinstance(value, Artifact)
     }
@@ -123,6 +129,8 @@ class Kind:
             `makes_pictures` has made a composite if the request names a picture, and else has generated the
             picture; pictures of other kinds have no label. A handler may state another source for a picture.
         trains: Set if its jobs train models.
+        explains: Methods of the explanations that its requests may ask for with `explain`, the default first;
+            the requests then have the fields of `ExplainableRequest`.
         words: Translations by language and key: `field.<name>.label`, `field.<name>.hint`, `choice.<value>`,
             `result.<name>.label`, and `warning.<code>` for the message of a warning with its parameters in
             braces.
@@ -149,6 +157,7 @@ class Kind:
     makes_pictures: bool = False
     digital_source: DigitalSource | None = None
     trains: ModelTraining | None = None
+    explains: Sequence[Method] = ()
     words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     order: int = 1000
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.artifact.video import Video, videos_within
-from brushwork_schemas.kinds.block_check import check_block
 from brushwork_schemas.kinds.kind import Kind, files_of
+from brushwork_schemas.kinds.plugin_checks.block_check import check_block
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.result import Result
 from brushwork_schemas.kinds.view import Block

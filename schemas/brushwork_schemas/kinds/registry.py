@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from brushwork_schemas.errors import UnknownKind
 from brushwork_schemas.kinds.file_places import pattern_of
 from brushwork_schemas.kinds.kind import Kind
-from brushwork_schemas.kinds.kind_check import check_kind
+from brushwork_schemas.kinds.plugin_checks.kind_check import check_kind
 from brushwork_schemas.plugins import KINDS, registered
 from brushwork_schemas.wording.nearest_name import nearest_name
 from brushwork_schemas.wording.phrase import said

@@ -71,9 +71,10 @@ class Request(BaseModel):
     def model_parameters(cls) -> frozenset[str]:
         """Return the optional fields that become arguments of the model. A pipeline may lack any of them.
 
-        The seed is not one of them: a job whose pipeline takes no generator is seeded by the worker.
+        The seed is not one of them: a job whose pipeline takes no generator is seeded by the worker. Nor is
+        the choice of an explanation, which the worker makes.
         """
-        own = cls.model_fields.keys() - NewPictureRequest.model_fields.keys() - {"seed"}
+        own = cls.model_fields.keys() - NewPictureRequest.model_fields.keys() - {"seed", "explain"}
         return frozenset(name for name in own if not cls.model_fields[name].is_required())
 
     @property

@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brushwork_schemas.kinds.explanations.result import Explanation
+from brushwork_schemas.kinds.request import is_unset
 from brushwork_schemas.warnings import ResultWarning
 
 
@@ -62,4 +64,7 @@ class Result(BaseModel):
     provenance: Provenance
     warnings: tuple[ResultWarning, ...] = Field(
         (), description="What was done in another way than the request says. Empty if nothing was."
+    )
+    explanation: Explanation | None = Field(
+        None, exclude_if=is_unset, description="Why the model gave this result, if the request asked for it."
     )

@@ -9,6 +9,7 @@ from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.explanations.request import ExplainableRequest
 from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
 from brushwork_schemas.kinds.kind import Kind
@@ -30,11 +31,16 @@ def _not_too_many(given: object) -> object:
 
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
-class ImageEditingRequest(NewPictureRequest, GenerationRequest):
+class ImageEditingRequest(NewPictureRequest, ExplainableRequest, GenerationRequest):
     """Change one or more pictures as an instruction says."""
 
     SPECIAL = GenerationRequest.SPECIAL | {"image_guidance_scale"}
-    ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED | {"image_guidance_scale"}
+    ADVANCED = (
+        GenerationRequest.ADVANCED
+        | ExplainableRequest.ADVANCED
+        | NewPictureRequest.ADVANCED
+        | {"image_guidance_scale"}
+    )
 
     prompt: Annotated[Text, AfterValidator(not_blank)] = Field(
         max_length=2000, title="Instruction", description="What to change, such as: make the ball red."
@@ -95,6 +101,7 @@ KIND = Kind(
     complete=generation.size_of_input,
     from_short=generation.from_short,
     follow_up={"en": "Edit it", "zh": "按指令编辑"},
+    explains=("words",),
     makes_pictures=True,
     digital_source=DigitalSource.COMPOSITE,
     words={

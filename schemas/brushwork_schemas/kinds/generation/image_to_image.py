@@ -5,6 +5,7 @@ from pydantic import Field
 from brushwork_schemas.artifact import DigitalSource, Picture
 from brushwork_schemas.kinds import generation
 from brushwork_schemas.kinds.examples import RED_PICTURE
+from brushwork_schemas.kinds.explanations.request import ExplainableRequest
 from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
 from brushwork_schemas.kinds.generation.prompt_weights import check_prompt_weights
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
@@ -13,10 +14,10 @@ from brushwork_schemas.kinds.request import NewPictureRequest
 
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
-class ImageToImageRequest(NewPictureRequest, GenerationRequest):
+class ImageToImageRequest(NewPictureRequest, ExplainableRequest, GenerationRequest):
     """Generate pictures from a prompt and a picture to start from."""
 
-    ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED
+    ADVANCED = GenerationRequest.ADVANCED | ExplainableRequest.ADVANCED | NewPictureRequest.ADVANCED
 
     image: Picture = Field(title="Picture to start from", description="The picture to start from.")
     strength: float | None = Field(
@@ -52,6 +53,7 @@ KIND = Kind(
     complete=generation.size_of_input,
     from_short=generation.from_short,
     follow_up={"en": "Change it with words", "zh": "用文字修改"},
+    explains=("words",),
     makes_pictures=True,
     digital_source=DigitalSource.COMPOSITE,
     words={"en": GENERATION_ENGLISH, "zh": {**GENERATION_CHINESE, "field.image.label": "起始图片"}},

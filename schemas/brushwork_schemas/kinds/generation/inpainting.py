@@ -45,6 +45,7 @@ KIND = Kind(
     ),
     complete=generation.size_of_input,
     from_short=generation.from_short,
+    explains=("words",),
     makes_pictures=True,
     digital_source=DigitalSource.COMPOSITE,
     words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},

@@ -2,6 +2,7 @@
 
 from brushwork_schemas.artifact import DigitalSource
 from brushwork_schemas.kinds import generation
+from brushwork_schemas.kinds.explanations.request import ExplainableRequest
 from brushwork_schemas.kinds.generation import GenerationRequest, GenerationResult
 from brushwork_schemas.kinds.generation.prompt_weights import check_prompt_weights
 from brushwork_schemas.kinds.generation.words import GENERATION_CHINESE, GENERATION_ENGLISH
@@ -10,10 +11,10 @@ from brushwork_schemas.kinds.request import NewPictureRequest
 
 
 # The bases are listed backwards, since pydantic collects the fields of the last base first.
-class TextToImageRequest(NewPictureRequest, GenerationRequest):
+class TextToImageRequest(NewPictureRequest, ExplainableRequest, GenerationRequest):
     """Generate pictures from a prompt."""
 
-    ADVANCED = GenerationRequest.ADVANCED | NewPictureRequest.ADVANCED
+    ADVANCED = GenerationRequest.ADVANCED | ExplainableRequest.ADVANCED | NewPictureRequest.ADVANCED
 
 
 class TextToImageResult(GenerationResult):
@@ -32,6 +33,7 @@ KIND = Kind(
     view=generation.view,
     checks=(generation.check_limits, generation.check_add_ons, check_prompt_weights),
     from_short=generation.from_short,
+    explains=("words",),
     makes_pictures=True,
     digital_source=DigitalSource.GENERATED,
     words={"en": GENERATION_ENGLISH, "zh": GENERATION_CHINESE},

@@ -1,5 +1,6 @@
 """Words of the fields of image generation, for forms and views."""
 
+from brushwork_schemas.kinds.explanations.request import EXPLAIN_CHINESE
 from brushwork_schemas.kinds.request import CHINESE
 
 GENERATION_ENGLISH = {
@@ -12,6 +13,7 @@ GENERATION_ENGLISH = {
 
 GENERATION_CHINESE = {
     **CHINESE,
+    **EXPLAIN_CHINESE,
     "result.images.label": "图片",
     "result.image.label": "图片",
     "field.prompt.label": "提示词",

@@ -1,0 +1,139 @@
+"""Where occlusion covers a picture, and how many extra calls an explanation takes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from brushwork_schemas.errors import InvalidRequest
+from brushwork_schemas.kinds.explanations.content_words import content_words
+from brushwork_schemas.kinds.explanations.request import Explain
+from brushwork_schemas.wording.phrase import said
+
+MOST_CALLS = 1024
+"""The most extra calls of one job."""
+MOST_WINDOWS_BY_DEFAULT = 256
+_GROWTH = 1.25
+FAITHFULNESS_STEPS = 16
+"""Points of each of the two curves after the first; each is one call."""
+GRADIENT_STEPS = 16
+"""Default of `num_samples` for integrated gradients."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square part of a picture, in pixels; `right` and `bottom` are outside of it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The positions of the square, which together cover all of a picture.
+
+    Args:
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        patch: Side of the square in pixels.
+        stride: Distance between two positions in pixels, at most `patch`.
+    """
+
+    width: int
+    height: int
+    patch: int
+    stride: int
+
+    @classmethod
+    def of(cls, width: int, height: int, explain: Explain) -> "Grid":
+        """Return the grid of a picture.
+
+        Args:
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
+            explain: Gives `patch_size` and `stride`. Defaults suit all pictures, also very long ones.
+        """
+        patch = explain.patch_size or math.ceil(min(width, height) / 4)
+        while True:
+            grid = cls(width, height, patch, min(explain.stride or math.ceil(patch / 2), patch))
+            if explain.patch_size or grid.num_windows <= MOST_WINDOWS_BY_DEFAULT:
+                return grid
+            patch = math.ceil(patch * _GROWTH)
+
+    @property
+    def num_windows(self) -> int:
+        """Number of positions."""
+        return self._num(self.width) * self._num(self.height)
+
+    def windows(self) -> Sequence[Window]:
+        """Return the covered parts, row by row. There are `num_windows` of them."""
+        return [
+            Window(left, top, min(left + self.patch, self.width), min(top + self.patch, self.height))
+            for top in self._starts(self.height)
+            for left in self._starts(self.width)
+        ]
+
+    def _num(self, length: int) -> int:
+        return 1 + math.ceil(max(0, length - self.patch) / self.stride)
+
+    def _starts(self, length: int) -> Sequence[int]:
+        last = max(0, length - self.patch)
+        return [*range(0, last, self.stride), last]
+
+
+def num_calls(request: Any, width: int, height: int) -> int:
+    """Return how many extra calls the explanation of a complete request takes; 0 without one.
+
+    Args:
+        request: The request.
+        width: Width of the input picture in pixels; 0 if it has none.
+        height: Height of the input picture in pixels; 0 if it has none.
+    """
+    explain = getattr(request, "explain", None)
+    if not isinstance(explain, Explain):
+        return 0
+    covered = Grid.of(width, height, explain).num_windows + 1 if width and height else 0
+    curves = 2 * FAITHFULNESS_STEPS if explain.faithfulness else 0
+    match explain.method:
+        case "occlusion":
+            return covered + curves
+        case "integrated-gradients":
+            return (explain.num_samples or GRADIENT_STEPS) + 1 + curves
+        case "grad-cam":
+            return 1 + curves
+        case "confidence":
+            return covered if explain.target else 0
+        case "tokens":
+            return covered
+        case "words":
+            words = explain.words or content_words(request.prompt)
+            return len(words) * (explain.num_samples or 1)
+    return 0
+
+
+def check_num_calls(request: Any, width: int, height: int) -> None:
+    """Refuse an explanation that takes too many calls.
+
+    Args:
+        request: The request.
+        width: Width of the input picture in pixels; 0 if it has none.
+        height: Height of the input picture in pixels; 0 if it has none.
+
+    Raises:
+        InvalidRequest: It takes more than `MOST_CALLS`.
+    """
+    number = num_calls(request, width, height)
+    if number <= MOST_CALLS:
+        return
+    by_words = request.explain.method == "words"
+    raise InvalidRequest(
+        said(
+            "explain: it would take {number} calls, more than {most}.",
+            number=number,
+            most=MOST_CALLS,
+        ),
+        field="explain.num_samples" if by_words else "explain.stride",
+        hint="Use fewer words or seeds." if by_words else "Use a larger stride or patch_size.",
+    )
