@@ -176,8 +176,8 @@ class Explained:
 
     Args:
         explanation: What the handler has returned as `explanation`.
-        text: The prompt whose words have maps; empty if there is none. Words of a generated text are tokens of
-            the explanation.
+        text: The prompt whose words have maps; empty if there is none. Words of a generated text are tokens
+            of the explanation.
         title: Heading.
     """
 

@@ -12,13 +12,13 @@ MEANING: Mapping[Method, Localized] = {
         "zh": "某处的值是遮住该处后得分下降的多少；它不表示网络“看到”了什么，也不表示其理由是否正确。",
     },
     "integrated-gradients": {
-        "en": "A pixel counts as much as it adds to the score on the way from a plain picture to this one; the "
-        "map does not say what happens if that pixel alone is changed.",
+        "en": "A pixel counts as much as it adds to the score on the way from a plain picture to this one; "
+        "the map does not say what happens if that pixel alone is changed.",
         "zh": "某像素的值是从空白图片逐渐变为此图时它为得分增加的多少；它不表示只改变该像素会怎样。",
     },
     "grad-cam": {
-        "en": "Parts count where the last layers of the network found something that raises the score; the map "
-        "is coarse, and does not show the outline of what matters.",
+        "en": "Parts count where the last layers of the network found something that raises the score; the "
+        "map is coarse, and does not show the outline of what matters.",
         "zh": "网络最后几层在值高处找到了使得分升高的内容；这张图很粗略，不显示其轮廓。",
     },
     "confidence": {
@@ -27,13 +27,14 @@ MEANING: Mapping[Method, Localized] = {
         "zh": "置信度是各像素所属类别的概率，熵在几个类别都有可能时较高；两者都不表示类别是否正确。",
     },
     "tokens": {
-        "en": "The percentage is how probable the model found a word after the words before it, and its map how "
-        "much less when a part of the picture is covered; neither says whether the word is true.",
-        "zh": "百分比是模型认为该词接在前文之后的概率，图则是遮住图片某处后概率下降的多少；两者都不表示该词是否属实。",
+        "en": "The percentage is how probable the model found a word after the words before it, and its map "
+        "how much less when a part of the picture is covered; neither says whether the word is true.",
+        "zh": "百分比是模型认为该词接在前文之后的概率，图是遮住某处后概率下降的多少；"
+        "两者都不表示该词是否属实。",
     },
     "words": {
-        "en": "A part counts as much as it changes when the word is left out or exchanged, with the same seed; "
-        "the map does not show how the model understands the word.",
+        "en": "A part counts as much as it changes when the word is left out or exchanged, with the same "
+        "seed; the map does not show how the model understands the word.",
         "zh": "某处的值是去掉或换掉该词、种子不变时此处变化的多少；它不表示模型如何理解该词。",
     },
 }
