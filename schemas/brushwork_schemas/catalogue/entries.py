@@ -154,10 +154,13 @@ class Model(BaseModel):
                         kind=kind,
                     )
                 )
-        requests = [all_kinds()[kind].request_type for kind in self.kinds]
+        kinds = self._kinds_of_settings()
+        requests = [all_kinds()[kind].request_type for kind in kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
         offered = set(self.family_spec.accepts).union(*map(self._described_parameters, self.kinds))
+        if kinds != self.kinds:
+            offered |= special
         if unaccepted := set(self.accepts) - offered:
             raise ValueError(
                 said(
@@ -167,9 +170,9 @@ class Model(BaseModel):
                 )
             )
         fields = {name for request in requests for name in request.model_fields}
-        _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
+        _known("defaults", {name for name in self.defaults if name not in kinds}, fields)
         for kind, own in self.defaults.items():
-            if kind in self.kinds:
+            if kind in kinds:
                 if not isinstance(own, dict):
                     raise ValueError(said("defaults.{kind} must be a table of request fields", kind=kind))
                 _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
@@ -209,6 +212,13 @@ class Model(BaseModel):
                         )
                     )
         return self
+
+    def _kinds_of_settings(self) -> tuple[str, ...]:
+        """Return the kinds that defaults and accepted fields can be of."""
+        if self.kinds or self.pipeline is not None or not self.family_spec.is_described:
+            return self.kinds
+        # The model serves nothing until its pipeline is described. Its settings are checked again then.
+        return tuple(kind for kind in self.family_spec.kinds if kind in all_kinds())
 
     def _check_defaults(self, kind: str) -> None:
         """Validate the defaults now: later, a wrong one would be reported to callers as their own mistake."""
