@@ -306,9 +306,9 @@ def test_a_repository_is_added_by_its_configurations_and_pulled_then(
     assert "all 40 digits" in brushwork("add", "x", "--repository", "someone/vit", status=2)
 
 
-@pytest.mark.parametrize(("name", "field", "value"), [
-    ("open", "num_inference_steps", 3), ("open-by-table", "guidance_scale", 2.0)
-])
+@pytest.mark.parametrize(
+    ("name", "field", "value"), [("open", "num_inference_steps", 3), ("open-by-table", "guidance_scale", 2.0)]
+)
 def test_a_pipeline_is_described_when_it_is_pulled(
     brushwork: Operator, name: str, field: str, value: float
 ) -> None:
@@ -328,10 +328,13 @@ def test_a_pipeline_is_described_when_it_is_pulled(
     assert brushwork.catalogue.read_text() == after
 
 
-@pytest.mark.parametrize(("name", "reason", "status"), [
-    ("wrong", "has no parameter negative_prompt", 2),
-    ("depth", "MarigoldDepthPipeline of diffusers cannot be served", 3),
-])
+@pytest.mark.parametrize(
+    ("name", "reason", "status"),
+    [
+        ("wrong", "has no parameter negative_prompt", 2),
+        ("depth", "MarigoldDepthPipeline of diffusers cannot be served", 3),
+    ],
+)
 def test_a_pipeline_that_does_not_fit_its_entry_is_not_downloaded(
     brushwork: Operator, hub: HubServer, name: str, reason: str, status: int
 ) -> None:

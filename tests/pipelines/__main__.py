@@ -43,7 +43,9 @@ def main() -> int:
     parser.add_argument("--served", action="store_true", help="through catalogue, queue and a worker process")
     parser.add_argument("--classes", default="", help="classes of pipelines, with commas between")
     parser.add_argument("--results", type=Path, help="with --served: file of results; what it has is not run")
-    parser.add_argument("--models", type=int, default=12, help="with --served: models of a worker (%(default)s)")
+    parser.add_argument(
+        "--models", type=int, default=12, help="with --served: models of a worker (%(default)s)"
+    )
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -85,7 +87,9 @@ def _served(chosen: list[str], arguments: argparse.Namespace) -> int:
     refused = sum(each.is_refused for each in known.values())
     wrong = sum(not _is_settled(each) for each in known.values())
     equal = len(known) - refused - wrong
-    print(f"{equal} of {len(known) - refused} are equal to diffusers within {TOLERANCE:g}; {refused} are refused")
+    print(
+        f"{equal} of {len(known) - refused} are equal to diffusers within {TOLERANCE:g}; {refused} are refused"
+    )
     return wrong
 
 

@@ -171,7 +171,9 @@ def _difference(job: Job, made: Sequence[Any]) -> tuple[float, float]:
         pairs = zip(shown, expected, strict=True)
         changed = np.mean([np.mean(np.asarray(one) != np.asarray(other)) for one, other in pairs])
         return difference(shown, expected), float(changed)
-    found = [picture_difference(image.pil(), each) for image, each in zip(job.result.images, made, strict=True)]
+    found = [
+        picture_difference(image.pil(), each) for image, each in zip(job.result.images, made, strict=True)
+    ]
     return max(proven for proven, _ in found), max(changed for _, changed in found)
 
 

@@ -51,7 +51,9 @@ class ServedTrial:
             pipeline: The stock pipeline. The scale of a guider is set in it.
         """
         fields, trial = self._fields(index), self.trial
-        given = {name: value for name, value in trial.arguments(index).items() if name not in constants(trial)}
+        given = {
+            name: value for name, value in trial.arguments(index).items() if name not in constants(trial)
+        }
         given |= of_entry(trial) | {name: trial.own[name] for name in _FOUND & trial.own.keys()}
         for name, field in _FIELDS.items():
             if name in given and field in fields:
@@ -122,7 +124,9 @@ def constants(trial: Trial) -> dict[str, Any]:
 def of_entry(trial: Trial) -> Mapping[str, Any]:
     """Return the arguments that the catalogue entry gets, as an operator would write them."""
     # TOML has no null: the stock pipeline is called without such an argument, too.
-    return {name: value for name, value in constants(trial).items() if value is not None and name not in _FOUND}
+    return {
+        name: value for name, value in constants(trial).items() if value is not None and name not in _FOUND
+    }
 
 
 def _rounded(side: int, multiple: int) -> int:

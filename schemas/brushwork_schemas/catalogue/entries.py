@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from brushwork_schemas.catalogue.engine_fit import check_engine
-from brushwork_schemas.catalogue.pipeline_description import PipelineDescription
+from brushwork_schemas.catalogue.pipeline_description import PipelineDescription, fields_of_entry
 from brushwork_schemas.catalogue.source import Source
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
@@ -126,7 +126,7 @@ class Model(BaseModel):
             return entry
         family = all_families()[entry["family"]]
         if family.is_described:
-            return {**_described(entry.get("pipeline")), **entry}
+            return {**fields_of_entry(entry.get("pipeline"), entry.get("kinds")), **entry}
         known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
         return {**known, **entry}
 
@@ -372,23 +372,6 @@ class AddOn(BaseModel):
         else:
             file = source.get("file") if isinstance(source, Mapping) else None
         return {**entry, "weight_name": Path(file).name} if isinstance(file, str | Path) else entry
-
-
-def _described(pipeline: Any) -> dict[str, Any]:
-    """Return kinds, special fields and schedulers of a model by the description of its pipeline."""
-    try:
-        found = PipelineDescription.model_validate(pipeline)
-    except ValidationError:
-        # The field itself reports what is wrong. Without a description, the model serves nothing yet.
-        return {}
-    kinds = [kind for kind in all_kinds() if kind in found.parameters]
-    special = {
-        name
-        for kind in kinds
-        for name in found.parameters[kind]
-        if name in all_kinds()[kind].request_type.SPECIAL
-    }
-    return {"kinds": tuple(kinds), "accepts": tuple(sorted(special)), "schedulers": found.schedulers}
 
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:
