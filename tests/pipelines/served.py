@@ -1,5 +1,6 @@
 """Eight jobs at once of tiny pipelines through catalogue, queue and worker, compared with the stock pipeline."""
 
+import copy
 import inspect
 import json
 import tempfile
@@ -134,7 +135,8 @@ def compared(
     """Run the jobs of one pipeline at once, and compare each with the stock pipeline called alone."""
     try:
         jobs = running.all([served.request(index) for index in range(num_jobs)])
-        stock = [_alone(served, loaded(folder), index) for index in range(num_jobs)]
+        unused = loaded(folder)
+        stock = [_alone(served, copy.deepcopy(unused), index) for index in range(num_jobs)]
         found = [_difference(job, made) for job, made in zip(jobs, stock, strict=True)]
     except Exception as error:
         return ServedComparison(name, served.kind, reason=f"{type(error).__name__}: {error}")
