@@ -1,7 +1,7 @@
 """Runs the comparison for all pipelines, or for those that are named, and prints a table.
 
-With `--served`, the jobs go through catalogue, queue and a worker process; `--results FILE` notes what came of
-each class, so that a later run goes on where this one stopped.
+With `--served`, the jobs go through catalogue, queue and a worker process. `--results FILE` notes what came
+of each class, so that a later run goes on where this one stopped.
 """
 
 import argparse
@@ -88,7 +88,8 @@ def _served(chosen: list[str], arguments: argparse.Namespace) -> int:
     wrong = sum(not _is_settled(each) for each in known.values())
     equal = len(known) - refused - wrong
     print(
-        f"{equal} of {len(known) - refused} are equal to diffusers within {TOLERANCE:g}; {refused} are refused"
+        f"{equal} of {len(known) - refused} are equal to diffusers within {TOLERANCE:g}; "
+        f"{refused} are refused"
     )
     return wrong
 

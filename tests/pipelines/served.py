@@ -1,11 +1,11 @@
-"""Eight jobs at once of tiny pipelines through catalogue, queue and worker, compared with the stock pipeline."""
+"""Eight jobs at once of tiny pipelines through catalogue, queue and worker, compared with stock pipelines."""
 
 import copy
 import inspect
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from brushwork_workers.models.recognition import recognise
 from PIL import Image
 
 from tests.moving_pictures import decoded, difference
+from tests.pipelines import lossless_worker
 from tests.pipelines.comparison import NUM_JOBS, loaded, save
 from tests.pipelines.served_requests import ServedTrial, of_entry, served_kind
 from tests.pipelines.trial import Trial
@@ -30,6 +31,7 @@ from tests.servers import RedisServer
 from tests.serving import Serving, serving
 
 LEVELS = 255
+_OF_PRIOR, _OF_DECODER = "prior_guidance_scale", "decoder_guidance_scale"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class ServedComparison:
         name: The class.
         kind: The kind of the jobs; empty if no kind serves the class.
         difference: The largest difference that the 8 bits of the served pictures prove, of the range. For
-            videos: the mean difference between the decoded file and the stock frames in the same encoding.
+            videos: the mean difference between the decoded file and the stock frames in the same encoding,
+            which loses nothing but half of the colours.
         changed: Which part of the values has another of 256 levels than the rounded stock picture: the mean
             difference is about this part of a level. For videos: which part of the decoded values differs.
         spread: Standard deviation of the plainest stock picture, of the range.
@@ -69,6 +72,7 @@ def compare_served(
         models_per_worker: How many models one worker process serves.
         num_jobs: How many jobs of each pipeline are in the queue at once.
     """
+    lossless_worker.encode_without_loss()
     names = list(trials)
     for first in range(0, len(names), models_per_worker):
         part = {name: trials[name] for name in names[first : first + models_per_worker]}
@@ -91,7 +95,8 @@ def _of_worker(trials: dict[str, Trial], folder: Path, num_jobs: int) -> Iterato
     kinds = ",".join(sorted({each.kind for each in served.values()}))
     try:
         names = ",".join(each.model.name for each in served.values())
-        with serving(catalogue, redis.start(), folder, kinds=kinds, models=names) as running:
+        found = {"kinds": kinds, "models": names, "command": lossless_worker.__name__}
+        with serving(catalogue, redis.start(), folder, **found) as running:
             for name, each in served.items():
                 yield compared(name, each, folder / name, running, num_jobs)
     finally:
@@ -104,6 +109,7 @@ def added(name: str, trial: Trial, folder: Path) -> ServedTrial:
     Raises:
         UnknownModelClass: No kind serves the class.
     """
+    trial = trial if trial.guidance != _OF_DECODER else _guided_by_prior(trial)
     save(trial, folder)
     entry = recognise(f"tiny-{name}", Source(folder=folder), family="diffusers").entry
     assert isinstance(entry, Model)
@@ -113,6 +119,12 @@ def added(name: str, trial: Trial, folder: Path) -> ServedTrial:
     own = [kind for kind in kinds_of(getattr(diffusers, name)) if kind in entry.kinds]
     kind = served_kind(trial, tuple(own))
     return ServedTrial(trial, entry.model_copy(update={"pipeline": described, "kinds": (kind,)}), kind)
+
+
+def _guided_by_prior(trial: Trial) -> Trial:
+    """Return the trial of a cascade as requests ask for it: their guidance is that of the prior."""
+    own = {name: value for name, value in trial.own.items() if name != _OF_PRIOR}
+    return replace(trial, own={**own, _OF_DECODER: trial.scales[1]}, guidance=_OF_PRIOR)
 
 
 def entries(served: Any) -> str:
@@ -164,7 +176,7 @@ def _alone(served: ServedTrial, pipeline: Any, index: int) -> list[Any]:
 
 
 def _difference(job: Job, made: Sequence[Any]) -> tuple[float, float]:
-    """Return how far the result of a job is proven to be from the stock result, and which part has changed."""
+    """Return how far a result is proven to be from that of a stock pipeline, and which part has changed."""
     if hasattr(job.result, "videos"):
         (video,) = job.result.videos
         shown = decoded(video.file.bytes())
@@ -182,10 +194,10 @@ def _difference(job: Job, made: Sequence[Any]) -> tuple[float, float]:
 def picture_difference(served: Image.Image, stock: Any) -> tuple[float, float]:
     """Compare a served picture with the floats of a stock pipeline.
 
-    A value of 8 bits stands for all floats that are rounded to it. The difference is the distance from the stock
-    value to the nearest of these: less than the true difference by up to one level for a single value, but of
-    thousands of values some are near a boundary, where it is close to the true one. A small difference of all
-    values shows in how many of them are rounded to another level.
+    A value of 8 bits stands for all floats that are rounded to it. The difference is the distance from the
+    stock value to the nearest of these: less than the true difference by up to one level for a single value,
+    but of thousands of values some are near a boundary, where it is close to the true one. A small difference
+    of all values shows in how many of them are rounded to another level.
 
     Args:
         served: The picture that was fetched.

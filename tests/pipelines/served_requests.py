@@ -17,6 +17,8 @@ _FIELDS = {
 }
 # What brushwork itself passes: areas from the size of the result, and timesteps from the number of steps.
 _FOUND = frozenset({"_auto_resize", "max_area", "intermediate_timesteps"})
+# The number of steps that a timestep between them is for: with it, the pipeline has its default.
+_STEPS_BETWEEN = 2
 _PICTURE_KINDS = ("image-to-image", "inpainting", "image-editing", "image-to-video")
 _FPS = 8
 
@@ -60,6 +62,8 @@ class ServedTrial:
                 given[name] = fields[field]
         if "images" in fields:
             given["image"] = fields["images"]
+        if fields.get("num_inference_steps") == _STEPS_BETWEEN:
+            given.pop("intermediate_timesteps", None)
         if trial.guidance is None and "guidance_scale" in fields:
             pipeline.guider = pipeline.guider.new(guidance_scale=fields["guidance_scale"])
         return given
@@ -115,7 +119,7 @@ def served_kind(trial: Trial, kinds: tuple[str, ...]) -> str:
 
 
 def constants(trial: Trial) -> dict[str, Any]:
-    """Return arguments that no request has. They belong to the entry and are those of the first job for all."""
+    """Return arguments that no request has: those of the first job, for all jobs."""
     first = trial.arguments(0)
     given = {trial.steps, trial.guidance, trial.prompt, *_FIELDS}
     return {name: value for name, value in first.items() if name not in given}

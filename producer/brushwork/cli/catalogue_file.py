@@ -48,8 +48,8 @@ def add_description(file: Path, name: str, entry: Mapping[str, Any]) -> None:
     Args:
         file: Path of the catalogue.
         name: Name of the model.
-        entry: Fields of the entry, of which `pipeline` is the description. If the file does not have the entry,
-            it gets all of them.
+        entry: Fields of the entry, of which `pipeline` is the description. If the file does not have the
+            entry, it gets all of them.
 
     Raises:
         InvalidRequest: The file cannot be read or written.

@@ -158,9 +158,8 @@ class Model(BaseModel):
         requests = [all_kinds()[kind].request_type for kind in kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
-        offered = set(self.family_spec.accepts).union(*map(self._described_parameters, self.kinds))
-        if kinds != self.kinds:
-            offered |= special
+        known = special if kinds != self.kinds else set(self.family_spec.accepts)
+        offered = known.union(*map(self._described_parameters, self.kinds))
         if unaccepted := set(self.accepts) - offered:
             raise ValueError(
                 said(

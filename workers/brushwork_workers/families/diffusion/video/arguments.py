@@ -28,7 +28,9 @@ def video_arguments(
     known = call_parameters(type(pipeline))
     sized = {"width": size[0], "height": size[1], "num_frames": request.num_frames, "fps": request.fps}
     # A value that neither request nor model has is left to the pipeline.
-    found = {argument_of(type(pipeline), field): value for field, value in sized.items() if value}
+    found: dict[str | None, Any] = {
+        argument_of(type(pipeline), field): value for field, value in sized.items() if value
+    }
     # Cleaning needs optional packages and removes Chinese characters.
     more = {"output_type": "pil", "clean_caption": False, **own}
     found |= {**arguments_by_signature(request, pipeline), **more}

@@ -64,7 +64,8 @@ class VideoGeneration:
     @property
     def shortest(self) -> int:
         """The fewest frames that move."""
-        return 1 + temporal_ratio(self._generation.pipelines.loaded)
+        ratio = temporal_ratio(self._generation.pipelines.loaded)
+        return 1 + max(ratio, self._model.frames_multiple_of)
 
     def run(self, request: VideoRequest, context: JobContext, prepared: PreparedVideo) -> dict[str, Any]:
         """Generate the videos of one job, one after another. Video i has the seed `seed + i`.
