@@ -124,7 +124,7 @@ def added(name: str, trial: Trial, folder: Path) -> ServedTrial:
 def _guided_by_prior(trial: Trial) -> Trial:
     """Return the trial of a cascade as requests ask for it: their guidance is that of the prior."""
     own = {name: value for name, value in trial.own.items() if name != _OF_PRIOR}
-    return replace(trial, own={**own, _OF_DECODER: trial.scales[1]}, guidance=_OF_PRIOR)
+    return replace(trial, own=own, guidance=_OF_PRIOR)
 
 
 def entries(served: Any) -> str:

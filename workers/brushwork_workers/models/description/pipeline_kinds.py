@@ -151,7 +151,8 @@ def output_fields(pipeline_class: type) -> frozenset[str]:
 
 def _kinds_of_video(pipeline_class: type, picture: str | None, required: set[str]) -> tuple[str, ...]:
     known = call_parameters(pipeline_class)
-    if "strength" in known or control_argument(pipeline_class):
+    # With a picture, the strength is that of the picture; without one, that of a video to begin with.
+    if ("strength" in known and picture is None) or control_argument(pipeline_class):
         return ()
     if "prompt" not in known:
         # Stable Video Diffusion begins with a picture and reads no prompt.

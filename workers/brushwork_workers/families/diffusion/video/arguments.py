@@ -28,13 +28,12 @@ def video_arguments(
     known = call_parameters(type(pipeline))
     sized = {"width": size[0], "height": size[1], "num_frames": request.num_frames, "fps": request.fps}
     # A value that neither request nor model has is left to the pipeline.
-    found: dict[str | None, Any] = {
-        argument_of(type(pipeline), field): value for field, value in sized.items() if value
-    }
+    named = ((argument_of(type(pipeline), field), value) for field, value in sized.items() if value)
+    found: dict[str, Any] = {name: value for name, value in named if name is not None}
     # Cleaning needs optional packages and removes Chinese characters.
     more = {"output_type": "pil", "clean_caption": False, **own}
     found |= {**arguments_by_signature(request, pipeline), **more}
-    return {name: value for name, value in found.items() if name is not None and name in known}
+    return {name: value for name, value in found.items() if name in known}
 
 
 def frames_of(output: Any) -> list[Image.Image]:
