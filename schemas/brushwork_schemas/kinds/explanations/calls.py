@@ -14,6 +14,8 @@ MOST_CALLS = 1024
 """The most extra calls of one job."""
 MOST_WINDOWS_BY_DEFAULT = 256
 _GROWTH = 1.25
+# Larger squares also cover what is beside a small object; smaller ones leave enough of a large one to see.
+_SHARE_OF_SIDE = 3 / 16
 FAITHFULNESS_STEPS = 16
 """Points of each of the two curves after the first; each is one call."""
 GRADIENT_STEPS = 16
@@ -55,7 +57,7 @@ class Grid:
             height: Height of the picture in pixels.
             explain: Gives `patch_size` and `stride`. Defaults suit all pictures, also very long ones.
         """
-        patch = explain.patch_size or math.ceil(min(width, height) / 4)
+        patch = explain.patch_size or math.ceil(min(width, height) * _SHARE_OF_SIDE)
         while True:
             grid = cls(width, height, patch, min(explain.stride or math.ceil(patch / 2), patch))
             if explain.patch_size or grid.num_windows <= MOST_WINDOWS_BY_DEFAULT:
