@@ -106,7 +106,8 @@ def num_calls(request: Any, width: int, height: int) -> int:
         case "confidence":
             return covered if explain.target else 0
         case "tokens":
-            return covered
+            # The caption is also scored with the whole picture.
+            return covered + 1
         case "words":
             words = explain.words or content_words(request.prompt)
             return len(words) * (explain.num_samples or 1)

@@ -1,5 +1,6 @@
 """Answers of vision-language chat models: Idefics3 (SmolVLM) and Qwen2.5-VL. A prompt is a question."""
 
+from collections.abc import Collection
 from typing import Any
 
 from PIL import Image
@@ -38,6 +39,12 @@ class Chat:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
         self._processor = serialized(processor, "processor")
         self._max_positions = network.config.get_text_config().max_position_embeddings
+
+    @property
+    def special_tokens(self) -> Collection[int]:
+        """Ids of the tokens that are no part of a text."""
+        ids: list[int] = self._processor.tokenizer.all_special_ids
+        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and a question, in the chat template of the model."""

@@ -1,6 +1,7 @@
 """Captions, object positions and text in pictures by Florence-2 (Xiao et al., 2023). Prompts name tasks."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
@@ -41,9 +42,16 @@ class Florence:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
         self._tasks_without_text = tuple(processor.task_prompts_without_inputs)
         self._tasks_with_text = tuple(processor.task_prompts_with_input)
+        self._answers: dict[str, str] = processor.tasks_answer_post_processing_type
         self._processor = serialized(processor, "processor")
         # A sequence of the decoder begins with one token.
         self._max_positions = network.config.get_text_config().max_position_embeddings - 1
+
+    @property
+    def special_tokens(self) -> Collection[int]:
+        """Ids of the tokens that are no part of a text."""
+        ids: list[int] = self._processor.tokenizer.all_special_ids
+        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and the task, with its text if the task takes any."""
@@ -59,7 +67,9 @@ class Florence:
             answer = answers[task]
             return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
-        return CaptionPrompt(dict(made), self._max_positions, decode)
+        # Other kinds of answers are positions, which stand in the text as tokens of their own.
+        is_plain = self._answers.get(task) == "pure_text"
+        return CaptionPrompt(dict(made), self._max_positions, decode, is_plain)
 
     def _task(self, prompt: str) -> str:
         """Return the task that a prompt begins with.

@@ -1,5 +1,6 @@
 """Captions by GIT (Wang et al., 2022)."""
 
+from collections.abc import Collection
 from typing import Any
 
 from PIL import Image
@@ -36,6 +37,12 @@ class Git:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
         self._max_positions = network.config.max_position_embeddings - 1
+
+    @property
+    def special_tokens(self) -> Collection[int]:
+        """Ids of the tokens that are no part of a text."""
+        ids: list[int] = self._tokenizer.all_special_ids
+        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture. GIT takes no prompt."""
