@@ -1,6 +1,5 @@
 """Captions by BLIP (Li et al., 2022). A prompt is the beginning of the caption."""
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -34,18 +33,16 @@ class Blip:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
+        self.special_tokens = frozenset(self._tokenizer.all_special_ids)
         self._max_positions = network.config.text_config.max_position_embeddings
-
-    @property
-    def special_tokens(self) -> Collection[int]:
-        """Ids of the tokens that are no part of a text."""
-        ids: list[int] = self._tokenizer.all_special_ids
-        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and the tokens that the caption begins with."""

@@ -42,12 +42,13 @@ class CaptionPrompt:
 
 
 class PromptBuilder(Protocol):
-    """Builds the input of a model. Each family of captioners has its own class."""
+    """Builds the input of a model. Each family of captioners has its own class.
 
-    @property
-    def special_tokens(self) -> Collection[int]:
-        """Ids of the tokens that are no part of a text, such as its beginning."""
-        ...
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text, such as its beginning.
+    """
+
+    special_tokens: frozenset[int]
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Build the input for one picture.
@@ -151,7 +152,7 @@ class Captioner:
     ) -> ExplainedCaption:
         written = best.cut(self._end_tokens)
         tokens, start = written.tokens, written.num_start_tokens
-        special = set(self._prompt_builder.special_tokens)
+        special = self._prompt_builder.special_tokens
 
         def log_probabilities(shown: Image.Image) -> Sequence[float]:
             prompt = self._prompt_builder.build(shown, request.language, request.prompt)

@@ -1,6 +1,5 @@
 """Answers of vision-language chat models: Idefics3 (SmolVLM) and Qwen2.5-VL. A prompt is a question."""
 
-from collections.abc import Collection
 from typing import Any
 
 from PIL import Image
@@ -33,18 +32,16 @@ class Chat:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
+        self.special_tokens = frozenset(processor.tokenizer.all_special_ids)
         self._processor = serialized(processor, "processor")
         self._max_positions = network.config.get_text_config().max_position_embeddings
-
-    @property
-    def special_tokens(self) -> Collection[int]:
-        """Ids of the tokens that are no part of a text."""
-        ids: list[int] = self._processor.tokenizer.all_special_ids
-        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and a question, in the chat template of the model."""

@@ -1,6 +1,5 @@
 """Captions by a `VisionEncoderDecoderModel` of transformers."""
 
-from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -35,19 +34,17 @@ class EncoderDecoder:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
+        self.special_tokens = frozenset(self._tokenizer.all_special_ids)
         self._start = network.generation_config.decoder_start_token_id
         self._max_positions = network.decoder.config.max_position_embeddings
-
-    @property
-    def special_tokens(self) -> Collection[int]:
-        """Ids of the tokens that are no part of a text."""
-        ids: list[int] = self._tokenizer.all_special_ids
-        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and the tokens that the caption begins with."""

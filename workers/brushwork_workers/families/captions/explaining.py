@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from brushwork_schemas.kinds.explanations.calls import num_calls
+from brushwork_schemas.kinds.explanations.calls import num_calls, word_choices
 from brushwork_schemas.kinds.explanations.content_words import content_words
 from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.kinds.explanations.result import ExplainedToken, Explanation
@@ -20,11 +20,13 @@ from torch import Tensor
 from brushwork_workers.batching.model_executor import ModelExecutor
 from brushwork_workers.explanations.extra_calls import CallProgress
 from brushwork_workers.explanations.map_files import saved_map
-from brushwork_workers.explanations.occlusion import occlusion
+from brushwork_workers.explanations.occlusion import Floats, Occlusion, occlusion
 from brushwork_workers.families.captions.text_tokens import TextTokens
 from brushwork_workers.interface import JobContext
 
 LogProbabilities = Sequence[float]
+# In nats: the word is a quarter less probable. Smaller differences are of all parts of the picture alike.
+_LEAST_DROP = 0.3
 
 
 @dataclass(frozen=True)
@@ -80,35 +82,47 @@ class ExplainedCaption:
 
         The log-probability of a word is the sum of those of its tokens. That of a word that occurs several
         times is the sum over all places, and its map shows what all of them depend on. `baseline` is the
-        log-probability of the whole caption for the covered picture.
+        log-probability of all words together for the covered picture.
         """
-        if not self.written.num_added:
+        shown = [index for index, place in enumerate(self.tokens.anchors) if place is not None]
+        if not shown:
             return Explanation(method="tokens", num_calls=0)
         explain = request.explain or Explain(method="tokens")
         progress = CallProgress(context, num_calls(request, *self.picture.size))
         progress()
-        run_beside = self.model_executor.run_beside
-        (own,) = run_beside([lambda: self.scores_of(self.picture)], on_done=progress)
+        (own,) = self.model_executor.run_beside([lambda: self.scores_of(self.picture)], on_done=progress)
         chosen = self._chosen(explain, context)
-        parts = [*chosen.values(), range(self.written.num_added)]
-        found = occlusion(
-            self.picture,
-            explain,
-            _sums(own, parts),
-            lambda covered: _sums(self.scores_of(covered), parts),
-            run_beside,
-            progress,
-        )
+        parts = [*chosen.values(), shown]
+        found = [
+            self._occlusion(choice, _sums(own, parts), parts, progress)
+            for choice in word_choices(explain, *self.picture.size)
+        ]
         maps = [
-            saved_map(context, self.picture, found.map(index), word, score=float(found.own[index]))
-            for index, word in enumerate(chosen)
+            saved_map(context, self.picture, _map(found, index), word, score=_sums(own, [tokens])[0])
+            for index, (word, tokens) in enumerate(chosen.items())
         ]
         return Explanation(
             method="tokens",
             maps=tuple(maps),
             tokens=tuple(self._words(own)),
-            baseline=float(found.baseline[-1]),
-            num_calls=found.num_calls + 1,
+            baseline=float(found[0].baseline[-1]),
+            num_calls=sum(each.num_calls for each in found) + 1,
+        )
+
+    def _occlusion(
+        self,
+        explain: Explain,
+        own: Sequence[float],
+        parts: Sequence[Sequence[int]],
+        progress: CallProgress,
+    ) -> Occlusion:
+        return occlusion(
+            self.picture,
+            explain,
+            own,
+            lambda covered: _sums(self.scores_of(covered), parts),
+            self.model_executor.run_beside,
+            progress,
         )
 
     def _words(self, own: LogProbabilities) -> Sequence[ExplainedToken]:
@@ -127,6 +141,12 @@ class ExplainedCaption:
             known = list(content_words(self.tokens.added))
             context.warn(result_warning("words_not_written", "explain.words", words=missing, known=known))
         return {word: tokens for word, tokens in found.items() if tokens}
+
+
+def _map(found: Sequence[Occlusion], index: int) -> Floats:
+    """Return the map of a word: that of the smallest squares of which one makes the word unlikelier."""
+    enough = (each for each in found if each.drops[:, index].max() >= _LEAST_DROP)
+    return next(enough, found[-1]).map(index)
 
 
 def _sums(values: LogProbabilities, parts: Sequence[Sequence[int]]) -> list[float]:

@@ -1,7 +1,6 @@
 """Captions, object positions and text in pictures by Florence-2 (Xiao et al., 2023). Prompts name tasks."""
 
 import json
-from collections.abc import Collection
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
@@ -36,6 +35,9 @@ class Florence:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
@@ -43,15 +45,10 @@ class Florence:
         self._tasks_without_text = tuple(processor.task_prompts_without_inputs)
         self._tasks_with_text = tuple(processor.task_prompts_with_input)
         self._answers: dict[str, str] = processor.tasks_answer_post_processing_type
+        self.special_tokens = frozenset(processor.tokenizer.all_special_ids)
         self._processor = serialized(processor, "processor")
         # A sequence of the decoder begins with one token.
         self._max_positions = network.config.get_text_config().max_position_embeddings - 1
-
-    @property
-    def special_tokens(self) -> Collection[int]:
-        """Ids of the tokens that are no part of a text."""
-        ids: list[int] = self._processor.tokenizer.all_special_ids
-        return ids
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:
         """Return the picture and the task, with its text if the task takes any."""

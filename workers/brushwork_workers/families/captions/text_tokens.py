@@ -61,18 +61,22 @@ class TextTokens:
     def words(self) -> Sequence["WordTokens"]:
         """Return all words of the added part in their order, punctuation marks apart.
 
-        A word whose letters all belong to a token of the word before it is joined to that word.
+        A word whose letters all belong to a token of its neighbour is joined to that: to the word before it,
+        or to the word after it at the beginning.
         """
         found: list[WordTokens] = []
+        begin: int | None = None
         for first, last in word_spans(self.text):
             if last <= self.start:
                 continue
-            tokens = self.tokens_within(first, last)
-            if tokens or not found:
-                found.append(WordTokens(first, last, tokens))
-            else:
+            if tokens := self.tokens_within(first, last):
+                found.append(WordTokens(first if begin is None else begin, last, tokens))
+                begin = None
+            elif found:
                 found[-1] = WordTokens(found[-1].first, last, found[-1].tokens)
-        return [word for word in found if word.tokens]
+            elif begin is None:
+                begin = first
+        return found
 
     def tokens_within(self, first: int, last: int) -> Sequence[int]:
         """Return the indices of the added tokens of a part of the text: from character `first` to `last`."""
