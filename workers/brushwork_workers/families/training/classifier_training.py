@@ -81,7 +81,7 @@ class ImageClassificationTraining:
             partial(self._spec.model_executor.call, options, trainer.logits),
             self._spec.model_executor,
             context,
-            training_loop.report,
+            lambda _: training_loop.report(),
         )
         judged = logits[: len(split.validation)]
         return {**_metrics(training_loop, split, logits.argmax(dim=1)), **report.fields(judged)}
