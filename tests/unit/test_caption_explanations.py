@@ -22,6 +22,7 @@ from PIL import Image
 
 from tests.checkpoints.captioners import save_blip, save_florence, save_git, save_qwen, save_smolvlm
 from tests.desks import PlainDesk
+from tests.stops import Going
 from tests.tiny_models import save_captioner
 
 PICTURE = Image.effect_noise((48, 40), 90).convert("RGB")
@@ -99,7 +100,8 @@ def test_maps_have_the_size_of_the_picture_and_the_values_of_their_file(name: st
     assert [each.label for each in found.maps] == list(dict.fromkeys(each.label for each in found.maps))
     for each in found.maps:
         grey = np.asarray(each.map.pil())
-        assert (grey.shape, grey.dtype) == ((PICTURE.height, PICTURE.width), np.uint16)
+        assert grey.shape == (PICTURE.height, PICTURE.width)
+        assert grey.dtype == np.uint16
         assert each.overlay.pil().size == PICTURE.size
         assert each.score is not None
         assert each.score < 0
@@ -142,7 +144,7 @@ def test_the_calls_of_one_job_share_batches_and_change_nothing(name: str) -> Non
     batcher = Batcher(16, 2**24)
     try:
         handler = captioner(name, batcher)
-        with batcher.job(_Stop()):
+        with batcher.job(Going()):
             beside = handler.perform(asked(context), context)["explanation"]
     finally:
         batcher.close()
@@ -156,11 +158,3 @@ def test_the_calls_of_one_job_share_batches_and_change_nothing(name: str) -> Non
 
 def values(found: Any) -> Any:
     return found.min + (found.max - found.min) * np.asarray(found.map.pil(), np.float64) / 65535
-
-
-class _Stop:
-    def check(self) -> None:
-        return
-
-    def on_stop(self, callback: Callable[[], None]) -> None:
-        return

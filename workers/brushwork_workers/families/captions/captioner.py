@@ -122,7 +122,7 @@ class Captioner:
         written = self._generate(prompt_input, decoding, request.seed or 0)
         if decoding.do_sample:
             written.sort(key=lambda text: -text.score)
-        fields = {
+        fields: dict[str, Any] = {
             "generated_text": written[0].text,
             "candidates": tuple(Caption(text=each.text, score=each.score) for each in written),
         }

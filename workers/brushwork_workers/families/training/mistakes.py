@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from brushwork_schemas.kinds.explanations.mistakes import ConfusedPair, WrongPrediction
 from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.kinds.explanations.result import Explanation, ExplanationMap
-from brushwork_schemas.kinds.image_classification_training import ConfusedPair, WrongPrediction
 from PIL import Image
 from torch import Tensor
 
