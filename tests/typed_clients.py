@@ -14,7 +14,9 @@ from brushwork_schemas.kinds.file_places import patterns_of
 from brushwork_schemas.kinds.kind import ARCHIVE, Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.options import JobOptions
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 FOLDER = Path(__file__).parents[1] / "producer" / "brushwork" / "typed"
 OWN = "brushwork_schemas."
@@ -287,8 +289,15 @@ def _fields(
             source = f"{source} | Sequence[{source}]" if name not in files else source
             found[name] = source if known.is_required() else _optional(source)
         else:
-            found[name] = _source(known.annotation, used)
+            found[name] = _source(_accepted(known), used)
     return found
+
+
+def _accepted(known: FieldInfo) -> Any:
+    """Return the type of what a field accepts, which may be more than what it holds."""
+    checks = [each for each in known.metadata if isinstance(each, BeforeValidator)]
+    types_before = [each.json_schema_input_type for each in checks]
+    return next((each for each in types_before if each is not PydanticUndefined), known.annotation)
 
 
 def _source(annotation: Any, used: dict[str, Any]) -> str:

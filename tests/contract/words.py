@@ -163,6 +163,9 @@ def _fitted(name: str, value: Any, kind: str) -> Any:
         return None
     if name in request.model_fields and not model.accepts_field(kind, name):
         return None
+    if name == "explain" and isinstance(value, dict):
+        # Words must be those of the prompt, and the number of calls depends on the picture.
+        return {each: value[each] for each in ("method", "target", "fill", "faithfulness") if each in value}
     if name == "images" and isinstance(value, list) and model.pipeline is not None:
         value = value[: model.pipeline.max_input_images]
     if name == "num_inference_steps" and value == 1 and "strength" in request.model_fields:

@@ -16,13 +16,14 @@ from brushwork_schemas.options import JobOptions
 from brushwork_schemas.wording.phrase import said
 from pydantic import TypeAdapter, ValidationError
 
-from brushwork.inputs import short_forms
+from brushwork.inputs import explain_choice, short_forms
 from brushwork.inputs.picture_files import is_url
 from brushwork.inputs.strict_json import parsed_json
 
 # A word of any script before the sign, so that a name in Chinese is not taken for a prompt.
 _DECIMAL = re.compile(r"[+-]?\d{1,15}\.0*")
-_NAMED = re.compile(r"([^\W\d][\w-]*)[=\uff1d](.*)", re.DOTALL)
+# Other names have no dots, and a prompt may have some before an equals sign.
+_NAMED = re.compile(r"((?:explain\.)?[^\W\d][\w-]*)[=\uff1d](.*)", re.DOTALL)
 
 
 def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def parsed(kind: Kind, words: Sequence[str]) -> dict[str, Any]:
                     hint=_hint(kind, name),
                 )
             parameters[name] = typed(kind, name, value)
+    with wrong.noted():
+        parameters = explain_choice.gathered(parameters)
     wrong.raise_any()
     return parameters
 
@@ -107,6 +110,10 @@ def typed(kind: Kind, name: str, value: str) -> Any:
         return [event.strip() for event in value.split(",")]
     if name in short_forms.FORMS:
         return short_forms.read(name, value)
+    if name == explain_choice.EXPLAIN:
+        return explain_choice.read(value)
+    if name.startswith(explain_choice.PREFIX):
+        return explain_choice.read_setting(name, value)
     field = kind.request_type.model_fields.get(name) or JobOptions.model_fields.get(name)
     # The field of a file holds a SHA-256; on the command line it is a path, an address or a SHA-256.
     if field is None or name in file_fields():

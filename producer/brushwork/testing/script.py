@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from brushwork_core.files.artifact_store import ArtifactStore
-from brushwork_core.provenance.marks.encoding import FileForm, encoded
+from brushwork_core.provenance.marks.encoding import PNG, FileForm, encoded
 from brushwork_core.provenance.marks.pixels import pixels_sha256
 from brushwork_core.provenance.picture_writer import OutputChoices
 from brushwork_schemas.artifact import MP4, Artifact
@@ -18,6 +18,8 @@ from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.result import Result
 from PIL import Image
+
+from brushwork.testing.sample_explanation import sample_explanation
 
 # A result of the kind, some of its fields, its short form, or an error; None is the sample result.
 Outcome = Result | Mapping[str, Any] | Sequence[Any] | str | bytes | Image.Image | BaseException | None
@@ -78,13 +80,26 @@ class Script:
     def _result(self, job: Job, sample: Mapping[str, Any], given: Any) -> Result:
         kind = kind_named(job.kind)
         fields = {**sample, **_fields(kind, given)}
+        if "explanation" not in fields:
+            fields["explanation"] = sample_explanation(job, fields, self._picture)
         for made in ("images", "videos"):
             if made in fields:
                 seed = fields.setdefault("seed", job.request.seed)
                 fields.setdefault("seeds", [seed + number for number in range(len(fields[made]))])
         form = OutputChoices.of(job.request).form
+        fields["explanation"] = self._stored_explanation(fields["explanation"], form)
         stored = {name: self._stored(value, form) for name, value in fields.items()}
         return kind.result_type.model_validate({"provenance": _provenance(job), **stored})
+
+    def _stored_explanation(self, given: Any, form: FileForm) -> Any:
+        """Store the files of an explanation that is given by its fields."""
+        if not isinstance(given, Mapping):
+            return given
+        maps = [
+            {name: self._stored(value, form if name == "pair" else None) for name, value in each.items()}
+            for each in given.get("maps", ())
+        ]
+        return {**given, "maps": maps}
 
     def _picture_file(self, picture: Image.Image, form: FileForm) -> Artifact:
         data = encoded(picture, form)
@@ -94,19 +109,27 @@ class Script:
         }
         return self._store.put_picture(data).model_copy(update=names)
 
-    def _stored(self, value: Any, form: FileForm) -> Any:
-        """Store the pictures and files within `value`, and return it with artifacts in their place."""
+    def _stored(self, value: Any, form: FileForm | None) -> Any:
+        """Store the pictures and files within `value`, and return it with artifacts in their place.
+
+        Args:
+            value: A field of a result, or a part of one.
+            form: How pictures are written; None for findings, which are plain PNGs.
+        """
         match value:
             case (bytes(data), str(media_type)):
                 return self._file(data, media_type)
         if isinstance(value, Image.Image):
+            if form is None:
+                return self._store.put_picture(encoded(value, PNG))
             return self._picture_file(value, form)
         if isinstance(value, bytes):
             return self._store.put_picture(value)
         if isinstance(value, list | tuple):
             return tuple(self._stored(each, form) for each in value)
-        if isinstance(value, Mapping) and POSTER in value:
-            return {name: self._stored(each, _POSTER_FORM) for name, each in value.items()}
+        if isinstance(value, Mapping):
+            form = _POSTER_FORM if POSTER in value else form
+            return {name: self._stored(each, form) for name, each in value.items()}
         return value
 
     def _file(self, data: bytes, media_type: str) -> Artifact:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, Required, TypeAlias, TypedDict
 
+from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.kinds.generation.add_ons import IpAdapterChoice, LoraChoice
 from brushwork_schemas.kinds.image_segmentation import Box, Point
 from brushwork_schemas.options import Priority
@@ -59,6 +60,19 @@ class IpAdapterChoiceItem(TypedDict, total=False):
     weight: float
 
 
+class ExplainItem(TypedDict, total=False):
+    """A `Explain` as a mapping."""
+
+    method: Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"] | None
+    target: str | None
+    words: list[str] | tuple[str, ...] | None
+    patch_size: int | None
+    stride: int | None
+    fill: Literal["mean", "blur", "black", "gray", "white"] | None
+    num_samples: int | None
+    faithfulness: bool
+
+
 class PointItem(TypedDict, total=False):
     """A `Point` as a mapping."""
 
@@ -99,6 +113,13 @@ class TextToImageFields(OptionParameters, total=False):
     acceleration: float
     ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
     prompt_weighting: bool | None
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -141,6 +162,13 @@ class ImageToImageFields(OptionParameters, total=False):
     acceleration: float
     ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
     prompt_weighting: bool | None
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -186,6 +214,13 @@ class ImageEditingFields(OptionParameters, total=False):
     acceleration: float
     ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
     prompt_weighting: bool | None
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -231,6 +266,13 @@ class InpaintingFields(OptionParameters, total=False):
     acceleration: float
     ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
     prompt_weighting: bool | None
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None
@@ -366,6 +408,13 @@ class ImageToTextFields(OptionParameters, total=False):
     version: Literal[1]
     model: str | None
     deterministic: bool
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     language: Literal["en", "zh"]
     prompt: str
     max_new_tokens: int | None
@@ -395,6 +444,13 @@ class ImageClassificationFields(OptionParameters, total=False):
     version: Literal[1]
     model: str | None
     deterministic: bool
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     top_k: int
     candidate_labels: list[str] | tuple[str, ...] | None
     hypothesis_template: str | None
@@ -418,6 +474,13 @@ class ImageSegmentationFields(OptionParameters, total=False):
     version: Literal[1]
     model: str | None
     deterministic: bool
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     overlay: bool
     task: Literal["semantic", "instance", "panoptic"] | None
     threshold: float | None
@@ -514,6 +577,13 @@ class AnyChanges(OptionParameters, total=False):
     acceleration: float
     ip_adapters: Sequence[IpAdapterChoice | IpAdapterChoiceItem]
     prompt_weighting: bool | None
+    explain: (
+        bool
+        | Literal["occlusion", "integrated-gradients", "grad-cam", "confidence", "tokens", "words"]
+        | Explain
+        | ExplainItem
+        | None
+    )
     output_format: Literal["png", "jpeg", "webp", "avif"] | None
     output_quality: int | None
     embed_parameters: bool | None

@@ -246,13 +246,13 @@ def describe(data: bytes, sha256: str) -> Artifact:
 
 
 def artifacts_within(value: Any) -> list[Artifact]:
-    """Return all artifacts inside a result, in the order of its fields."""
+    """Return all artifacts inside a result, in the order of its fields; those of its explanation last."""
     if isinstance(value, Artifact):
         return [value]
     if isinstance(value, BaseModel):
-        return [
-            found for name in type(value).model_fields for found in artifacts_within(getattr(value, name))
-        ]
+        # Callers and policies count the files: the first is the main one, with and without an explanation.
+        names = sorted(type(value).model_fields, key="explanation".__eq__)
+        return [found for name in names for found in artifacts_within(getattr(value, name))]
     if isinstance(value, tuple):
         return [found for item in value for found in artifacts_within(item)]
     return []

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from brushwork_schemas.artifact import Artifact, DigitalSource, TransparentIsBlack, artifacts_within
 from brushwork_schemas.kinds.explanations.request import Method
+from brushwork_schemas.kinds.explanations.result import Explanation
 from brushwork_schemas.kinds.field_words import FieldWords
 from brushwork_schemas.kinds.file_places import ANY_INDEX, patterns_of, values_at
 from brushwork_schemas.kinds.request import Request
@@ -31,7 +32,9 @@ def pictures_of(result: Any) -> Sequence[Artifact]:
 
 
 def _own_fields(result: Any) -> Mapping[str, Any]:
-    return {name: getattr(result, name) for name in type(result).model_fields if name != "explanation"}
+    fields = {name: getattr(result, name) for name in type(result).model_fields}
+    # The result type of a plug-in may have a field `explanation` of its own.
+    return {name: value for name, value in fields.items() if not isinstance(value, Explanation)}
 
 
 def files_of(result: Any) -> Mapping[str, Artifact]:

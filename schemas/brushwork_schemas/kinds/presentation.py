@@ -9,11 +9,13 @@ from pydantic import BaseModel
 
 from brushwork_schemas.artifact import Artifact, artifacts_within
 from brushwork_schemas.artifact.video import Video, videos_within
+from brushwork_schemas.kinds.explanations.file_names import explanation_files
+from brushwork_schemas.kinds.explanations.result import Explanation
 from brushwork_schemas.kinds.kind import Kind, files_of
 from brushwork_schemas.kinds.plugin_checks.block_check import check_block
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.result import Result
-from brushwork_schemas.kinds.view import Block
+from brushwork_schemas.kinds.view import Block, Explained
 from brushwork_schemas.warnings import ResultWarning
 
 if TYPE_CHECKING:
@@ -77,7 +79,28 @@ class Presentation:
 
     @cached_property
     def blocks(self) -> Sequence[Block]:
-        """The blocks of the job's page, also of a job that still runs."""
+        """The blocks of the job's page, also of a job that still runs; without the explanations."""
+        return [block for block in self._blocks if not isinstance(block, Explained)]
+
+    @cached_property
+    def explanations(self) -> Sequence[Explained]:
+        """The explanations of the result: those that the kind shows itself, else the one that it has."""
+        found = [block for block in self._blocks if isinstance(block, Explained)]
+        if found or self.explanation is None:
+            return found
+        prompt = self.request.get("prompt")
+        is_about_prompt = self.explanation.method == "words" and isinstance(prompt, str)
+        return [Explained(self.explanation, str(prompt) if is_about_prompt else "")]
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """The explanation of the result; None if there is none."""
+        # The result type of a plug-in may have a field `explanation` of its own.
+        found = getattr(self.job.result, "explanation", None)
+        return found if isinstance(found, Explanation) else None
+
+    @cached_property
+    def _blocks(self) -> Sequence[Block]:
         is_unreadable = self.job.result is not None and self.result is None
         if self.kind is None or is_unreadable:
             return ()
@@ -100,18 +123,28 @@ class Presentation:
 
     @cached_property
     def files(self) -> Mapping[str, Artifact]:
-        """The files of the result by file name, without an ending."""
+        """The files of the result by file name, without an ending; also those of its explanation."""
         found = self._of_result("files_by_name", _named_files, None)
         if found is None:
-            return files_of(self.result) if self.result is not None else {}
-        return found
+            found = files_of(self.result) if self.result is not None else {}
+        return {**found, **{name: file for name, file in self.explanation_files.items() if name not in found}}
+
+    @cached_property
+    def explanation_files(self) -> Mapping[str, Artifact]:
+        """The files of the explanation by file name, without an ending; not those that the result has too."""
+        shown = {file.sha256 for _, file in self.result_fields}
+        files = explanation_files(self.explanation) if self.explanation is not None else {}
+        return {name: file for name, file in files.items() if file.sha256 not in shown}
 
     @cached_property
     def result_fields(self) -> Sequence[tuple[str, Artifact]]:
-        """The files of the result, each with the name of its field."""
+        """The files of the result, each with the name of its field; not those of its explanation."""
         if self.result is None:
             return ()
-        names = type(self.result).model_fields
+        is_explained = self.explanation is not None
+        names = [
+            name for name in type(self.result).model_fields if not (is_explained and name == "explanation")
+        ]
         return [(name, file) for name in names for file in artifacts_within(getattr(self.result, name))]
 
     def _of_result(self, name: str, read: Callable[[Any], _Value], otherwise: _Value) -> _Value:

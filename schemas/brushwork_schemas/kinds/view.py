@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brushwork_schemas.artifact import Artifact
+from brushwork_schemas.kinds.explanations.result import Explanation
 
 # A text in several languages by language code: `en`, and if there is a translation `zh`.
 Localized = Mapping[str, str]
@@ -166,4 +167,23 @@ class Matrix:
     note: Localized | None = None
 
 
-Block = Text | Scores | Properties | PictureNotes | Table | Legend | Chart | Matrix
+@dataclass(frozen=True)
+class Explained:
+    """Why the model gave a result: maps over a picture, and words with their probabilities.
+
+    A result with the field `explanation` has this block without further ado. A kind that returns it from
+    `view` can set its title, or show several.
+
+    Args:
+        explanation: What the handler has returned as `explanation`.
+        text: The prompt whose words have maps; empty if there is none. Words of a generated text are tokens
+            of the explanation.
+        title: Heading.
+    """
+
+    explanation: Explanation
+    text: str = ""
+    title: Localized = field(default_factory=lambda: {"en": "Explanation", "zh": "解释"})
+
+
+Block = Text | Scores | Properties | PictureNotes | Table | Legend | Chart | Matrix | Explained

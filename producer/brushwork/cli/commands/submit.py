@@ -25,7 +25,8 @@ def submit(
         typer.Argument(
             metavar="[PROMPT|FILE] [NAME=VALUE]...",
             help="The prompt, or the path of the main file, and parameters by name: "
-            "seed=7 mask_image=mask.png images=a.png images=b.png loras=ink:0.8 points=12,30.",
+            "seed=7 mask_image=mask.png images=a.png images=b.png loras=ink:0.8 points=12,30 "
+            "explain=occlusion explain.patch_size=16.",
             show_default=False,
         ),
     ] = None,

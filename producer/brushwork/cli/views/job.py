@@ -17,9 +17,10 @@ from rich.text import Text
 
 from brushwork.cli.terminal import DATA
 from brushwork.cli.terminal_picture import show_picture
+from brushwork.cli.views.explanation import explanation_facts
 from brushwork.cli.views.result import files, pictures, result_facts, running_facts
 from brushwork.client import Client
-from brushwork.inputs import short_forms
+from brushwork.inputs import explain_choice, short_forms
 
 STYLES = {
     JobState.QUEUED: "yellow",
@@ -118,6 +119,7 @@ def _facts(job: Job) -> Iterator[tuple[str, Text]]:
         )
         yield "seconds", Text(spent)
         yield from ((name, Text(value)) for name, value in result_facts(job))
+        yield from ((name, Text(value)) for name, value in explanation_facts(job))
         yield from (("warning", Text(each.message, "yellow")) for each in Presentation(job).warnings)
     if job.review is not None:
         yield "review", Text(f"The result waits for a review: {job.review.reason}", "yellow")
@@ -152,8 +154,14 @@ def _moment(moment: datetime) -> Text:
 def _request_facts(job: Job) -> Iterator[tuple[str, str]]:
     for name, value in Presentation(job).request.items():
         if name != "version" and value not in (None, "", (), []):
-            short = short_forms.written(name, value) if name in short_forms.FORMS else ""
-            yield name, short or str(value)
+            yield name, _written(name, value)
+
+
+def _written(name: str, value: object) -> str:
+    if name == explain_choice.EXPLAIN:
+        return explain_choice.written(value)
+    short = short_forms.written(name, value) if name in short_forms.FORMS else ""
+    return short or str(value)
 
 
 def _steps(job: Job) -> str:

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from brushwork.gateway.bodies.json_body import parsed, parsed_object
 from brushwork.gateway.bodies.received import Received
 from brushwork.gateway.media_types import FORM, JSON
-from brushwork.inputs import short_forms
+from brushwork.inputs import explain_choice, short_forms
 
 # The field of a form that holds a request as JSON, in place of one field for each parameter.
 REQUEST_FIELD = "request"
@@ -92,6 +92,8 @@ def _of_fields(fields: dict[str, str], wrong: Refusals) -> dict[str, Any]:
                     parameters = _with_file(parameters, name, text)
                 else:
                     parameters[name] = _value(name, text)
+        with wrong.noted():
+            parameters = explain_choice.gathered(parameters)
         return parameters
     request = parsed_object(fields.pop(REQUEST_FIELD).encode("utf-8", "surrogatepass"))
     if fields:
@@ -122,6 +124,10 @@ def _with_file(parameters: dict[str, Any], place: str, text: str) -> dict[str, A
 def _value(name: str, text: str) -> Any:
     if name in short_forms.FORMS:
         return short_forms.read(name, text)
+    if name == explain_choice.EXPLAIN:
+        return explain_choice.read(text)
+    if name.startswith(explain_choice.PREFIX):
+        return explain_choice.read_setting(name, text)
     if name not in _json_parameters():
         return text
     return _parsed(name, text)

@@ -18,6 +18,7 @@ from brushwork_schemas.options import JobOptions
 
 from brushwork.gateway.media_types import PICTURES
 from brushwork.gateway.openapi.answer_schemas import Schema, portable
+from brushwork.gateway.openapi.explain_schema import explain_schema
 
 REF = "#/components/schemas/{model}"
 STORABLE = r"^[^\u0000]*$"
@@ -85,6 +86,8 @@ class KindSchemas:
         properties: dict[str, Schema] = {
             name: _inlined(schema, whole.get("$defs", {})) for name, schema in whole["properties"].items()
         }
+        if kind.explains:
+            properties["explain"] = explain_schema(kind, properties["explain"], STORABLE)
         for name, schema in properties.items():
             for form in _forms(schema):
                 if form.get("type") == "string" and not {"enum", "pattern", "const"} & form.keys():

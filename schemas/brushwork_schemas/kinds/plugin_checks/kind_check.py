@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from brushwork_schemas.artifact import DigitalSource
+from brushwork_schemas.kinds.explanations.request import PARAMETERS
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.request import Request
 from brushwork_schemas.kinds.result import Result
@@ -34,6 +35,7 @@ def check_kind(kind: Kind) -> None:
             )
     if kind.digital_source is not None and not isinstance(kind.digital_source, DigitalSource):
         raise ValueError(said("{kind}: digital_source is not a DigitalSource", kind=kind.name))
+    _check_explains(kind)
     if not isinstance(kind.order, int):
         raise ValueError(said("{kind}: order is not an integer", kind=kind.name))
     try:
@@ -44,6 +46,22 @@ def check_kind(kind: Kind) -> None:
         raise ValueError(
             said("{kind}: {type}: {error}", kind=kind.name, type=type(error).__name__, error=error)
         ) from error
+
+
+def _check_explains(kind: Kind) -> None:
+    if unknown := [each for each in kind.explains if each not in PARAMETERS]:
+        raise ValueError(
+            said(
+                "{kind}: explains has {unknown}; the methods are {known}",
+                kind=kind.name,
+                unknown=unknown,
+                known=sorted(PARAMETERS),
+            )
+        )
+    if kind.explains and "explain" not in kind.request_type.model_fields:
+        raise ValueError(
+            said("{kind}: explains is set, but request_type is no ExplainableRequest", kind=kind.name)
+        )
 
 
 def _check_type(kind: Kind, field: str, expected: type[Any]) -> None:

@@ -84,7 +84,7 @@ class ExplainedCaption:
         times is the sum over all places, and its map shows what all of them depend on. `baseline` is the
         log-probability of all words together for the covered picture.
         """
-        shown = [index for index, place in enumerate(self.tokens.anchors) if place is not None]
+        shown = [index for index, anchor in enumerate(self.tokens.anchors) if anchor is not None]
         if not shown:
             return Explanation(method="tokens", num_calls=0)
         explain = request.explain or Explain(method="tokens")

@@ -49,8 +49,10 @@ class TextTokens:
             if is_shown[index]:
                 after = _anchor(text, ends[index], ends[index + 1], after)
                 anchors[index] = after
-        last = max((place for place in anchors if place is not None), default=None)
-        shown = [last if place is None and is_shown[index] else place for index, place in enumerate(anchors)]
+        last = max((anchor for anchor in anchors if anchor is not None), default=None)
+        shown = [
+            last if anchor is None and is_shown[index] else anchor for index, anchor in enumerate(anchors)
+        ]
         return cls(text, ends[0], shown)
 
     @property
@@ -81,7 +83,9 @@ class TextTokens:
     def tokens_within(self, first: int, last: int) -> Sequence[int]:
         """Return the indices of the added tokens of a part of the text: from character `first` to `last`."""
         return [
-            index for index, place in enumerate(self.anchors) if place is not None and first <= place < last
+            index
+            for index, anchor in enumerate(self.anchors)
+            if anchor is not None and first <= anchor < last
         ]
 
     def tokens_of(self, word: str) -> Sequence[int]:
@@ -110,5 +114,5 @@ def _shared(text: str, beginning: str) -> int:
 
 def _anchor(text: str, first: int, last: int, after: int | None) -> int | None:
     """Return the middle one of the characters of a token that are no spaces, or else `after`."""
-    visible = [place for place in range(first, last) if not text[place].isspace()]
+    visible = [index for index in range(first, last) if not text[index].isspace()]
     return visible[(len(visible) - 1) // 2] if visible else after

@@ -83,8 +83,8 @@ class ImageClassificationTraining:
             context,
             lambda _: training_loop.report(),
         )
-        judged = logits[: len(split.validation)]
-        return {**_metrics(training_loop, split, logits.argmax(dim=1)), **report.fields(judged)}
+        of_validation = logits[: len(split.validation)]
+        return {**_metrics(training_loop, split, logits.argmax(dim=1)), **report.fields(of_validation)}
 
 
 def _architecture(spec: LoadSpec) -> Architecture:

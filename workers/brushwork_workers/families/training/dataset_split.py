@@ -116,8 +116,8 @@ def read(
     train, validation = (
         examples.subset(selected.nonzero()[:, 0]) for selected in (~is_validation, is_validation)
     )
-    judged = zip(dataset.entries, is_validation.tolist(), strict=True)
-    names = tuple(entry.name for entry, is_held_out in judged if is_held_out)
+    divided = zip(dataset.entries, is_validation.tolist(), strict=True)
+    names = tuple(entry.name for entry, is_held_out in divided if is_held_out)
     return DatasetSplit(dataset.labels, train, validation, dataset.name_encoding, names)
 
 
