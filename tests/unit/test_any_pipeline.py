@@ -170,7 +170,8 @@ def test_sizes_steps_and_guidance_come_from_components_and_call(entries: dict[st
         ("pag", "image-to-image", "height", 64),
         ("stable-diffusion-3", "text-to-image", "scheduler", "DDIMScheduler"),
         ("flux", "text-to-image", "clip_skip", 1),
-        ("pag", "text-to-image", "controlnet_conditioning_scale", 0.5),
+        ("lcm", "text-to-image", "controlnet_conditioning_scale", 0.5),
+        ("pag", "image-to-image", "controlnet", "edges"),
     ],
 )
 def test_a_parameter_that_the_pipeline_lacks_is_refused_with_those_it_has(
@@ -256,6 +257,34 @@ def test_an_entry_without_a_description_serves_nothing_yet() -> None:
     assert model.kinds == ()
     with pytest.raises(BrushworkError, match="serves"):
         admit("text-to-image", {"prompt": "a", "model": "x"}, Catalogue({"x": model}))
+
+
+@pytest.mark.parametrize("kind", ["text-to-image", "image-editing"])
+def test_an_entry_chooses_among_the_kinds_of_its_description(entries: dict[str, Model], kind: str) -> None:
+    """Special parameters of kinds that it leaves out, such as image_guidance_scale, go with them."""
+    description = {
+        "class_name": "OmniGenPipeline",
+        "parameters": {
+            "text-to-image": ["guidance_scale"],
+            "image-editing": ["guidance_scale", "image_guidance_scale"],
+        },
+    }
+    fields = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}, "pipeline": description}
+    model = Model.model_validate({**fields, "kinds": [kind]})
+    assert model.kinds == (kind,)
+    assert model.accepts == (("image_guidance_scale",) if kind == "image-editing" else ())
+
+
+def test_defaults_are_allowed_before_the_description(entries: dict[str, Model]) -> None:
+    fields = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}}
+    defaults = {"num_inference_steps": 3, "text-to-image": {"guidance_scale": 2.0}}
+    assert Model.model_validate({**fields, "defaults": defaults}).kinds == ()
+    with pytest.raises(ValueError, match="unknown request fields: steps"):
+        Model.model_validate({**fields, "defaults": {"steps": 3}})
+    whole = Model.model_validate(
+        {**fields, "defaults": defaults, "pipeline": entries["lcm"].pipeline.model_dump()}  # type: ignore[union-attr]
+    )
+    assert whole.defaults_of("text-to-image")["guidance_scale"] == 2.0
 
 
 def test_a_pipeline_that_no_kind_fits_is_refused_when_it_is_added(tmp_path: Path) -> None:

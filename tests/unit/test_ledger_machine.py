@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WEBHOOK_EVENTS, WORKERS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS, PREVIEWS, RESULTS, WORKERS
 from brushwork_core.fleet.job_signals import JobSignals, ProgressReport
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import ClaimOrder, Completion, Ledger, NewJob, Signal, WriteOutcome

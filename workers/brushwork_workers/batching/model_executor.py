@@ -6,7 +6,7 @@ jobs as one. No other module depends on which of the two is used.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -92,6 +92,28 @@ class ModelExecutor(Protocol):
         """
         ...
 
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once, so that their calls gather, and return their results.
+
+        Their calls are extra calls: they run after the own calls of all jobs, and still run in the end. Some
+        of the functions run at a time, so a list may be long. They may run in other threads, but with the
+        context variables of the caller, and apart from their calls they must not wait for anything. A job
+        whose calls run alone shares none of these either.
+
+        Args:
+            functions: Each is called at most once.
+            on_done: Called with the number of functions that have ended, in any thread, but never by two at
+                once. It must be quick and make no calls.
+
+        Raises:
+            Exception: The first error of a function or of `on_done`. The calls of the others are withdrawn,
+                and functions that have not begun do not begin.
+            JobStopped: What the job's `stop` raises.
+        """
+        ...
+
     def close(self) -> None:
         """End the background thread: a process that exits in the middle of a call is aborted."""
         ...
@@ -149,6 +171,19 @@ class SerialExecutor:
     def run(self, function: Callable[[], _T]) -> _T:
         """Run the function in this thread."""
         return function()
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run the functions one after another in this thread."""
+        results = []
+        for function in functions:
+            if (stop := getattr(self._local, "stop", None)) is not None:
+                stop.check()
+            results.append(function())
+            if on_done is not None:
+                on_done(len(results))
+        return results
 
     def close(self) -> None:
         """Do nothing: there is no background thread."""

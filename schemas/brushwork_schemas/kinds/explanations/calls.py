@@ -17,6 +17,8 @@ _GROWTH = 1.25
 # Measured on 40 words of pocket captions: with one size, or a larger stride, colour words have less than half
 # of their map inside their object.
 _LARGE_SHARE_OF_SIDE = 5 / 16
+# Larger squares also cover what is beside a small object; smaller ones leave enough of a large one to see.
+_SHARE_OF_SIDE = 3 / 16
 FAITHFULNESS_STEPS = 16
 """Points of each of the two curves after the first; each is one call."""
 GRADIENT_STEPS = 16
@@ -58,7 +60,7 @@ class Grid:
             height: Height of the picture in pixels.
             explain: Gives `patch_size` and `stride`. Defaults suit all pictures, also very long ones.
         """
-        patch = explain.patch_size or math.ceil(min(width, height) / 4)
+        patch = explain.patch_size or math.ceil(min(width, height) * _SHARE_OF_SIDE)
         while True:
             grid = cls(width, height, patch, min(explain.stride or math.ceil(patch / 2), patch))
             if explain.patch_size or grid.num_windows <= MOST_WINDOWS_BY_DEFAULT:

@@ -44,8 +44,8 @@ class Explain(BaseModel):
         None,
         ge=1,
         le=4096,
-        description="Side of the square that covers a part of the picture, in pixels of the picture; a "
-        "quarter of its shorter side by default.",
+        description="Side of the square that covers a part of the picture, in pixels of the picture; 3/16 "
+        "of its shorter side by default.",
     )
     stride: int | None = Field(
         None,
