@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.explanations.content_words import content_words
+from brushwork_schemas.kinds.explanations.changed_words import changes_of
 from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.wording.phrase import said
 
@@ -137,8 +137,7 @@ def num_calls(request: Any, width: int, height: int) -> int:
             # The caption is also scored with the whole picture.
             return sum(grid.num_windows + 1 for grid in grids) + 1
         case "words":
-            words = explain.words or content_words(request.prompt)
-            return len(words) * (explain.num_samples or 1)
+            return sum(len(change.prompts) for change in changes_of(request))
     return 0
 
 
@@ -164,5 +163,7 @@ def check_num_calls(request: Any, width: int, height: int) -> None:
             most=MOST_CALLS,
         ),
         field="explain.num_samples" if by_words else "explain.stride",
-        hint="Use fewer words or seeds." if by_words else "Use a larger stride or patch_size.",
+        hint="Use fewer words, or a smaller num_samples."
+        if by_words
+        else "Use a larger stride or patch_size.",
     )

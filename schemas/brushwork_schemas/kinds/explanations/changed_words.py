@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from brushwork_schemas.kinds.explanations import chinese_words, english_words
-from brushwork_schemas.kinds.explanations.content_words import HAN, places_of, words_of
+from brushwork_schemas.kinds.explanations.content_words import HAN, content_words, places_of, words_of
 
 _COLOUR_VALUES = (
     (220, 40, 40),
@@ -32,6 +33,8 @@ _IS_HAN = re.compile(f"[{HAN}]")
 _VOWEL = re.compile(r"(?:[aeio]|u(?!ni|se|ti))|hour|honest", re.IGNORECASE)
 _CONSONANT = re.compile(r"(?:one|once|eu)", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(an?)(\s+[(\[]*)$", re.IGNORECASE)
+# The next word, perhaps after the brackets around the word that is left out.
+_FOLLOWING = re.compile(r"(?:\s*:\s*[\d.]+)?[)\]]*\s+([^\W\d_].*)", re.DOTALL)
 _EMPTY_BRACKETS = re.compile(r"[(\[]\s*(?::\s*[\d.]*)?\s*[)\]]")
 
 
@@ -61,6 +64,18 @@ class _Group:
     targets: tuple[tuple[int, ...], ...]
 
 
+def changes_of(request: Any) -> Sequence[WordChange]:
+    """Return the changed prompts of a complete request that asks for an explanation by its words.
+
+    Args:
+        request: The request, with `prompt` and `explain`.
+    """
+    explain = request.explain
+    return word_changes(
+        request.prompt, explain.words or content_words(request.prompt), explain.num_samples or 1
+    )
+
+
 def word_changes(prompt: str, words: Sequence[str], most: int = 1) -> Sequence[WordChange]:
     """Return the changed prompts for words of a prompt. Every occurrence of a word is changed.
 
@@ -74,7 +89,10 @@ def word_changes(prompt: str, words: Sequence[str], most: int = 1) -> Sequence[W
     for word in reversed(once.values()):
         if places := places_of(word, prompt):
             others = _exchanges(word, prompt)[:most]
-            prompts = [_exchanged(prompt, places, other) for other in others] or [_without(prompt, places)]
+            # A pipeline may leave an empty prompt out.
+            prompts = [_exchanged(prompt, places, each) for each in others] or [
+                _without(prompt, places) or " "
+            ]
             changes.append(WordChange(word, tuple(prompts)))
     return changes
 
@@ -97,7 +115,7 @@ def _english_exchanges(word: str, prompt: str) -> list[str]:
     if concept is None:
         return []
     others = _names(*concept, {each.text.lower() for each in words_of(prompt)} - {word.lower()})
-    return [_cased(_plural(other) if is_plural else other, word) for other in others]
+    return [_plural(other) if is_plural else other for other in others]
 
 
 def _chinese_exchanges(word: str, prompt: str) -> list[str]:
@@ -139,7 +157,8 @@ def _names(group: _Group, concept: int, taken: set[str]) -> list[str]:
 
 def _exchanged(prompt: str, places: Sequence[tuple[int, int]], other: str) -> str:
     for start, end in reversed(places):
-        prompt = _with_article(prompt[:start], other) + other + prompt[end:]
+        cased = _cased(other, prompt[start:end])
+        prompt = _with_article(prompt[:start], cased) + cased + prompt[end:]
     return prompt
 
 
@@ -149,14 +168,10 @@ def _without(prompt: str, places: Sequence[tuple[int, int]]) -> str:
         if _IS_HAN.search(prompt[start:end]):
             # 毛茸茸的小猫
             after = after.removeprefix("的")
-        elif _starts_with_word(after):
-            before = _with_article(before, after.lstrip())
+        elif following := _FOLLOWING.match(after):
+            before = _with_article(before, following[1])
         prompt = before + after
     return _tidied(prompt)
-
-
-def _starts_with_word(text: str) -> bool:
-    return bool(re.match(r"\s+[^\W\d_]", text))
 
 
 def _with_article(before: str, following: str) -> str:
@@ -165,7 +180,11 @@ def _with_article(before: str, following: str) -> str:
 
     def article(found: re.Match[str]) -> str:
         kept = found[1][0]
-        return kept + ("" if not is_vowel else "N" if found[1].isupper() and len(found[1]) > 1 else "n") + found[2]
+        return (
+            kept
+            + ("" if not is_vowel else "N" if found[1].isupper() and len(found[1]) > 1 else "n")
+            + found[2]
+        )
 
     return _ARTICLE.sub(article, before)
 
@@ -188,7 +207,14 @@ def _cased(other: str, word: str) -> str:
 
 
 def _singular(word: str) -> str | None:
-    for ending, instead in (("ies", "y"), ("xes", "x"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("s", "")):
+    for ending, instead in (
+        ("ies", "y"),
+        ("xes", "x"),
+        ("sses", "ss"),
+        ("shes", "sh"),
+        ("ches", "ch"),
+        ("s", ""),
+    ):
         if word.endswith(ending) and not word.endswith("ss"):
             return word.removesuffix(ending) + instead
     return {"men": "man", "women": "woman"}.get(word)
@@ -217,7 +243,7 @@ def _by_distance(colours: Sequence[tuple[int, int, int]], most: int) -> tuple[tu
         tuple(
             sorted(
                 (other for other in range(min(most, len(colours))) if other != own),
-                key=lambda other: -math.dist(colours[own], colours[other]),  # noqa: B023 - used at once
+                key=lambda other: -math.dist(colours[own], colours[other]),
             )
         )
         for own in range(len(colours))

@@ -5,31 +5,59 @@ FUNCTION_WORDS = frozenset(
     a an the this that these those each every either neither both all any some another other such same own
     of on in at by to from with without within into onto upon over under above below beneath underneath
     between among behind beside besides beyond before after during through throughout across along around
-    against about near off out up down per via versus toward towards inside outside amid atop like unlike as
+    against about near off out up down per via versus toward towards inside outside amid atop like unlike
+    as
     than until till since
     and or but nor so yet if then while when where whereas because although though unless whether
-    i me my mine we us our ours you your yours he him his she her hers it its they them their theirs who whom
-    whose which what there here someone something anyone anything everyone everything nothing itself himself
+    i me my mine we us our ours you your yours he him his she her hers it its they them their theirs who
+    whom
+    whose which what there here someone something anyone anything everyone everything nothing itself
+    himself
     herself themselves
     is are was were be been being am do does did done doing has have had having can could will would shall
     should may might must isn't aren't wasn't weren't don't doesn't didn't it's there's that's let's
-    not no very too quite rather really just only also even more most less least much many few several lots lot
+    not no very too quite rather really just only also even more most less least much many few several
+    lots lot
     again still already almost always never one please
     color colors colour colours colored coloured picture pictures image images
-    """.split()
+    """.split()  # noqa: SIM905 - a list is four times as long
 )
 
 # The first word of an instruction, such as "make it blue".
 INSTRUCTIONS = frozenset(
     """
-    make add remove delete replace turn change move put create generate draw render convert transform recolor
+    make add remove delete replace turn change move put create generate draw render convert transform
+    recolor
     recolour insert erase swap
-    """.split()
+    """.split()  # noqa: SIM905 - a list is four times as long
 )
 # These are also nouns or adjectives. They begin an instruction only before a word of `AFTER_INSTRUCTION`.
-UNCLEAR_INSTRUCTIONS = frozenset("paint color colour place show set keep give let edit shift apply".split())
+UNCLEAR_INSTRUCTIONS = frozenset(
+    ["paint", "color", "colour", "place", "show", "set", "keep", "give", "let", "edit", "shift", "apply"]
+)
 AFTER_INSTRUCTION = frozenset(
-    "it the a an this that these those his her its their my me us all every some him them".split()
+    [
+        "it",
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "these",
+        "those",
+        "his",
+        "her",
+        "its",
+        "their",
+        "my",
+        "me",
+        "us",
+        "all",
+        "every",
+        "some",
+        "him",
+        "them",
+    ]
 )
 
 # Words of one concept, the usual one first. A word is exchanged for the usual word of another concept.
