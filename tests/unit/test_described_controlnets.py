@@ -1,4 +1,4 @@
-"""ControlNets of Z-Image and Hunyuan-DiT in the generic family: equal to diffusers, alone and eight at once."""
+"""ControlNets of Z-Image and Hunyuan-DiT, in the generic family: equal to diffusers, alone and at once."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
