@@ -16,6 +16,7 @@ import torch
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
+from brushwork_workers.device.cpu import returned_if_long
 
 _T = TypeVar("_T")
 
@@ -130,7 +131,7 @@ class SerialExecutor:
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._device(), torch.no_grad(), prepared(options, function) as engines:
+        with self._device(), returned_if_long(), torch.no_grad(), prepared(options, function) as engines:
             answer = function(*args, **kwargs)
         getattr(self._local, "on_engines", _no_engines)(engines)
         return answer
