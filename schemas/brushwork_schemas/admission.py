@@ -102,6 +102,8 @@ def _fitted(
             if isinstance(explain := getattr(request, "explain", None), Explain):
                 with wrong.noted():
                     explanations.check_explain(explain, kind.name, kind.explains)
+                with wrong.noted():
+                    explanations.check_words(request)
             for check in kind.checks:
                 with wrong.noted(), _own_function(kind, f"checks ({_name_of(check)})"):
                     check(request, model, catalogue)

@@ -23,7 +23,7 @@ from brushwork_workers.models.recognition import recognise
 from PIL import Image
 
 from tests.moving_pictures import decoded, difference
-from tests.pipelines import lossless_worker
+from tests.pipelines import flux, lossless_worker
 from tests.pipelines.comparison import NUM_JOBS, loaded, save
 from tests.pipelines.served_requests import ServedTrial, of_entry, served_kind
 from tests.pipelines.trial import Trial
@@ -31,6 +31,8 @@ from tests.servers import RedisServer
 from tests.serving import Serving, serving
 
 LEVELS = 255
+# One that follows a control picture of its own, with an argument of its entry.
+QUICK = {"FluxControlPipeline": flux.TRIALS["FluxControlPipeline"]}
 _OF_PRIOR, _OF_DECODER = "prior_guidance_scale", "decoder_guidance_scale"
 
 
@@ -103,14 +105,33 @@ def _of_worker(trials: dict[str, Trial], folder: Path, num_jobs: int) -> Iterato
         redis.stop()
 
 
+def save_quick(folder: Path) -> str:
+    """Save the pipelines of `QUICK`, and return their catalogue entries.
+
+    Args:
+        folder: Where the folder of each goes.
+    """
+    served = [added(name, trial, folder / name) for name, trial in QUICK.items()]
+    return f"\n{entries(served)}\n"
+
+
 def added(name: str, trial: Trial, folder: Path) -> ServedTrial:
     """Save a pipeline and describe it as `brushwork models add` does.
 
     Raises:
         UnknownModelClass: No kind serves the class.
     """
-    trial = trial if trial.guidance != _OF_DECODER else _guided_by_prior(trial)
     save(trial, folder)
+    return described(name, trial, folder)
+
+
+def described(name: str, trial: Trial, folder: Path) -> ServedTrial:
+    """Return the model that `brushwork models add` makes of a saved pipeline.
+
+    Raises:
+        UnknownModelClass: No kind serves the class.
+    """
+    trial = trial if trial.guidance != _OF_DECODER else _guided_by_prior(trial)
     entry = recognise(f"tiny-{name}", Source(folder=folder), family="diffusers").entry
     assert isinstance(entry, Model)
     assert entry.pipeline is not None

@@ -6,6 +6,9 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor, nn
 
+# Axes of a tensor of tokens: [rows, tokens, channels].
+_TOKENS = 3
+
 
 def last_stage(network: nn.Module, run: Callable[[], object], size: Sequence[int]) -> nn.Module | None:
     """Return the last module of a network that returns feature maps in the proportions of its input.
@@ -21,7 +24,12 @@ def last_stage(network: nn.Module, run: Callable[[], object], size: Sequence[int
     found: list[nn.Module] = []
 
     def note(module: nn.Module, given: object, answer: object) -> None:
-        if isinstance(answer, Tensor) and _is_feature_map(answer, size):
+        if not isinstance(answer, Tensor):
+            return
+        if answer.ndim == _TOKENS:
+            # What has become tokens since has no place in the picture.
+            found.clear()
+        elif _is_feature_map(answer, size):
             found.append(module)
 
     with ExitStack() as hooks, torch.no_grad():

@@ -61,8 +61,8 @@ class Explain(BaseModel):
         None,
         ge=1,
         le=256,
-        description="Steps of the path of integrated gradients, 16 by default; or seeds for each word, 1 by "
-        "default.",
+        description="Steps of the path of integrated gradients, 16 by default; or how many other words take "
+        "the place of each word, 1 by default.",
     )
     faithfulness: bool = Field(
         False,

@@ -220,8 +220,8 @@ class _Explaining:
         return _Found(self._in_picture(values.numpy()), None, 1)
 
     def _in_picture(self, values: Floats) -> Floats:
-        place = InputPlace.of(self.picture.size, self.classifier.differentiable.pixels_of)
-        return place.in_picture(values, self.picture.size)
+        seen = InputPlace.of(self.picture.size, self.classifier.differentiable.pixels_of)
+        return seen.in_picture(values, self.picture.size)
 
     def _score_of(self, picture: Image.Image) -> float:
         return float(self.classifier.scores_of(picture)[self.target])
