@@ -17,6 +17,7 @@ import torch
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
 from brushwork_workers.batching.shared_device import SharedDevice
+from brushwork_workers.device.cpu import returned_if_long
 
 _T = TypeVar("_T")
 
@@ -131,7 +132,12 @@ class SerialExecutor:
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._device_of_job(), torch.no_grad(), prepared(options, function) as engines:
+        with (
+            self._device_of_job(),
+            returned_if_long(),
+            torch.no_grad(),
+            prepared(options, function) as engines,
+        ):
             answer = function(*args, **kwargs)
         getattr(self._local, "on_engines", _no_engines)(engines)
         return answer
