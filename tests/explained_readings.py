@@ -130,10 +130,9 @@ def word_maps(reader: Reader, scene: world.Scene, picture: Image.Image, language
         for sort, name in (("colour", item.colour), ("shape", item.shape)):
             word = CHINESE[name] if language == "zh" else name
             if texts.count(word) == 1 and word in maps:
-                total = maps[word].sum()
-                yield WordMap(
-                    sort, float(maps[word][mask].sum() / total) if total else 0.0, float(mask.mean())
-                )
+                total = float(maps[word].sum())
+                inside = float(maps[word][mask].sum()) / total if total else 0.0
+                yield WordMap(sort, inside, float(mask.mean()), is_empty=not total)
 
 
 def words_inside(
