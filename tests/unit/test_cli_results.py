@@ -66,7 +66,9 @@ def test_what_is_said_of_a_result(kind: str) -> None:
     shown = {".png": "image/png", ".jpg": "image/jpeg"}
     assert [artifact.media_type for artifact in pictures(job)] == [
         # Pictures of the data set are no results.
-        shown[name[-4:]] for name in names if name[-4:] in shown and not name.startswith("wrong")
+        shown[name[-4:]]
+        for name in names
+        if name[-4:] in shown and not name.startswith("wrong")
     ]
 
 

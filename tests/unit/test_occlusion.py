@@ -57,6 +57,27 @@ def test_a_score_that_no_part_changes_has_an_empty_map() -> None:
     assert not explained().map(1).any()
 
 
+@pytest.mark.parametrize(
+    ("own", "covered", "is_empty"),
+    [
+        (0.12, 0.11, True),
+        (0.05, 0.03, False),
+        (0.998, 0.98, False),
+        (0.5, 0.0, False),
+        (1.0, 0.999999, True),
+        (0.0, 0.0, True),
+        # Logarithms of probabilities.
+        (0.0, -3.0, False),
+        (-0.01, -0.02, True),
+        (-2.0, -1.0, True),
+        (-2.0, -2.5, False),
+    ],
+)
+def test_a_map_is_empty_if_no_part_changes_the_odds(own: float, covered: float, *, is_empty: bool) -> None:
+    found = occlusion(picture(), METHOD, [own], lambda seen: [covered], BESIDE)
+    assert found.map(0).any() != is_empty
+
+
 def test_several_scores_take_the_calls_of_one() -> None:
     calls: list[int] = []
     occlusion(picture(), METHOD, [1.0, 0.5], lambda seen: (calls.append(1), brightness(seen))[1], BESIDE)

@@ -34,7 +34,7 @@ from brushwork_workers.batching.scheduler import Scheduler
 from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.accelerator import empty_cache
-from brushwork_workers.device.cpu import device_thread
+from brushwork_workers.device.cpu import device_thread, returned_if_long
 
 LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -223,7 +223,8 @@ class Batcher:
         try:
             with torch.no_grad():
                 while (batch := self._next_batch()) is not None:
-                    self._run_safely(batch)
+                    with returned_if_long():
+                        self._run_safely(batch)
         finally:
             self._end()
 
