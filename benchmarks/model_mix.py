@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from brushwork_schemas.job import Job
@@ -71,7 +72,7 @@ def _measured(folder: Path, stay_s: float, options: argparse.Namespace) -> Row:
     budget = int((ROOM + 0.5) * size)
     catalogue = folder / "catalogue.toml"
     catalogue.write_text("".join(_ENTRY.format(name=name, folder=model) for name in MODELS))
-    room = {"model_memory_gb": budget / 2**30, "model_stay_s": stay_s}
+    room: dict[str, Any] = {"model_memory_gb": budget / 2**30, "model_stay_s": stay_s}
     redis = RedisServer(folder).start()
     try:
         names = ",".join(MODELS)

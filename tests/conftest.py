@@ -15,6 +15,7 @@ from brushwork_core.queries.job_index import JobIndex
 
 from tests.s3_server import Bucket, S3Server
 from tests.servers import PostgresServer, RedisServer, postgres_programs
+from tests.shared_up import running_up, site, stack  # noqa: F401
 
 # Tiny models run faster in one thread, and two processes on two cores do not wait for each other's threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -29,6 +30,8 @@ def pytest_configure() -> None:
     """Let the programs under test hear Ctrl-C: a shell starts what it runs in the background without it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The imports of all tests leave little garbage, but many objects to walk through.
+    gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,10 +58,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return FileScheduling(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the processes of `pytest -n 2` run long files first."""
+    if hasattr(config, "workerinput"):
+        from tests.scheduling import longest_first
+
+        longest_first(items)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through all that was imported, again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

@@ -21,6 +21,7 @@ from tests.checkpoints import (
 )
 from tests.checkpoints.inpainter import inpainter
 from tests.checkpoints.painters import BUILDERS, save_all
+from tests.pipelines import served
 from tests.tiny_models import save_captioner
 
 # From the name of a model, which is served as `tiny-NAME`, to its family and to what writes its checkpoint.
@@ -141,6 +142,7 @@ def save_every_model(folder: Path) -> Path:
         editors.save_all(folder / "editors"),
         _saved(folder / "preprocessors", PREPROCESSORS),
         tiny_videos.save_served(folder / "videos"),
+        served.save_quick(folder / "bench"),
     ]
     file = folder / "catalogue.toml"
     file.write_text("".join(entries))

@@ -69,21 +69,28 @@ class Prometheus(Server):
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
-    def wait_for_scrapes(self, number: int = 2) -> None:
-        """Return once each target was scraped so many times more."""
-        before = self._num_scrapes()
-        wait_until(
-            lambda: all(now >= before.get(target, 0) + number for target, now in self._num_scrapes().items()),
-            what="the scrapes", look_s=0.1,
-        )  # fmt: skip
-
-    def _num_scrapes(self) -> dict[str, float]:
+    def num_scrapes(self) -> dict[str, float]:
+        """How often each target was scraped. A target without a scrape is missing."""
         found = self.query("count_over_time(up[1h])")
-        return {labels["instance"]: number for labels, number in found} or {"": 0}
+        return {labels["instance"]: number for labels, number in found}
 
     def _get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
             return str(answer.read().decode())
+
+
+def wait_for_scrapes(servers: Sequence[Prometheus], number: int = 2) -> None:
+    """Return once each target of all these servers was scraped so many times more."""
+    before = [server.num_scrapes() for server in servers]
+
+    def were_scraped() -> bool:
+        now = [server.num_scrapes() for server in servers]
+        return all(
+            counts and all(count >= old.get(target, 0) + number for target, count in counts.items())
+            for old, counts in zip(before, now, strict=True)
+        )
+
+    wait_until(were_scraped, what="the scrapes", look_s=0.1)
 
 
 class RoundRobin(Server):

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.drawn import png
 from tests.servers import RedisServer
-from tests.worker_process import WorkerProcess
+from tests.worker_process import COMMAND, WorkerProcess
 
 WAIT_S = 180.0
 
@@ -45,6 +45,7 @@ def serving(
     kinds: str,
     models: str,
     by_command: bool = False,
+    command: str = COMMAND,
     **settings: Any,
 ) -> Iterator[Serving]:
     """A worker on `catalogue`, ready, from here to the end.
@@ -56,6 +57,7 @@ def serving(
         kinds: What it serves, with commas between.
         models: Which of the catalogue, likewise.
         by_command: As of `WorkerProcess`.
+        command: Likewise.
         **settings: More of `Settings`.
     """
     with redis_server.connect() as connection:
@@ -73,7 +75,7 @@ def serving(
     database = Database(chosen.database_url.get_secret_value())
     database.migrate()
     database.close()
-    worker = WorkerProcess(chosen, kinds, folder / "worker.log", by_command=by_command)
+    worker = WorkerProcess(chosen, kinds, folder / "worker.log", by_command=by_command, command=command)
     try:
         worker.wait_ready()
         with Client(settings=chosen) as client:

@@ -38,23 +38,26 @@ class WorkerProcess:
         log: The file that its output is added to.
         by_command: Start it with a command line, as an operator does. By default the fork server runs the
             same command in a process that has imported torch and its like already: that saves seconds.
+        command: The module whose `run` runs the command line.
     """
 
-    def __init__(self, settings: Settings, kinds: str, log: Path, *, by_command: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, kinds: str, log: Path, *, by_command: bool = False, command: str = COMMAND
+    ) -> None:
         self._settings = settings
         self.log = log
         arguments = ["worker", f"--kinds={kinds}", f"--name=test-{os.urandom(3).hex()}@here"]
         given = {**os.environ, **environment(settings)}
         self.process: subprocess.Popen[bytes] | ForkedProcess
         if by_command:
-            code = f"import sys; from {COMMAND} import run; run(sys.argv[1:])"
+            code = f"import sys; from {command} import run; run(sys.argv[1:])"
             with log.open("ab") as output:
                 self.process = subprocess.Popen(
                     [sys.executable, "-c", code, *arguments], env=given, cwd=TOP, stdout=output, stderr=output
                 )
         else:
             self.process = fork_server().start(
-                f"{COMMAND}:run", {"arguments": arguments}, log=log, environment=given
+                f"{command}:run", {"arguments": arguments}, log=log, environment=given
             )
 
     def wait_ready(self) -> Self:

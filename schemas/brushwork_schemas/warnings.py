@@ -43,6 +43,10 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The model does not know these words of {field}: {words}.",
         "zh": "模型不认识 {field} 中的这些词：{words}。",
     },
+    "words_not_written": {
+        "en": "The caption does not have these words of {field}: {words}. It has: {known}.",
+        "zh": "描述中没有 {field} 里的这些词：{words}。描述中有：{known}。",
+    },
     "vae_float32": {
         "en": "The VAE overflowed in {dtype} and ran again in float32.",
         "zh": "VAE 在 {dtype} 精度下溢出，已改用 float32 重新计算。",

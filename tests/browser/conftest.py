@@ -7,33 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brushwork_core.settings.settings import Settings
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import LAUNCH, program
 from tests.browser.watched import Watched
-from tests.integration.embedded import Up
 
 # The machine may be busy with other things; nothing here is a measurement.
 PATIENCE_MS = 60_000
-
-
-@pytest.fixture(scope="session")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with Up(tmp_path_factory.mktemp("page") / "data", "--port", "0") as running:
-        yield running.ready()
-
-
-@pytest.fixture(scope="session")
-def site(up: Up) -> str:
-    """Where the page is."""
-    return up.addresses()["BRUSHWORK_GATEWAY_URL"]
-
-
-@pytest.fixture(scope="session")
-def stack(up: Up) -> Settings:
-    return up.settings()
 
 
 # Not for the session: while Playwright runs, no other test of this thread could run an event loop.

@@ -3,16 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from brushwork import Client
 from brushwork_core.settings.settings import Settings
 from brushwork_schemas.kinds.registry import all_kinds
-from playwright.sync_api import Browser, Page, ViewportSize, expect
-
-from tests.integration.embedded import Up
-from tests.policy_files import stars
+from playwright.sync_api import Page, expect
 
 Visit = Callable[..., Page]
 FORMS = tuple(
@@ -96,18 +92,13 @@ def picture(stack: Settings, job: str, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def reviewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where another page is, on which a result waits for its review."""
-    folder = tmp_path_factory.mktemp("reviewed")
-    policies = {"BRUSHWORK_POLICIES": str(stars(folder))}
-    with Up(folder / "data", "--port", "0", environment=policies) as up:
-        with up.ready().client() as client:
-            star = "a large red star in the center on a white background"
-            made = client.submit(
-                "text-to-image", model="pocket-turbo", prompt=star, seed=3, tenant="stars-hold"
-            )
-            assert client.wait(made.id, timeout_s=120).review is not None
-        yield up.addresses()["BRUSHWORK_GATEWAY_URL"]
+def reviewed(stack: Settings) -> str:
+    """A job whose result waits for its review; the tenant has a policy."""
+    with Client(settings=stack) as client:
+        star = "a large red star in the center on a white background"
+        made = client.submit("text-to-image", model="pocket-turbo", prompt=star, seed=3, tenant="stars-hold")
+        assert client.wait(made.id, timeout_s=120).review is not None
+    return made.id
 
 
 @pytest.fixture
@@ -153,18 +144,15 @@ def test_every_page_fits_every_width(
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1600, "dark")])
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_a_result_that_waits_for_its_review(
-    browser: Browser, reviewed: str, width: int, scheme: Literal["light", "dark"], locale: str
+    visit: Visit, reviewed: str, width: int, scheme: str, locale: str
 ) -> None:
-    viewport: ViewportSize = {"width": width, "height": 800}
-    with browser.new_context(
-        base_url=reviewed, viewport=viewport, color_scheme=scheme, locale=locale
-    ) as context:
-        page = context.new_page()
-        page.goto("/reviews")
-        expect(page.locator(".pictures img")).to_have_count(1)
-        assert page.evaluate(FAULTS) == []
-        assert page.evaluate(FAINT) == []
-        assert page.evaluate(WIDTH) <= width
+    viewport = {"width": width, "height": 800}
+    page = visit("/reviews", viewport=viewport, color_scheme=scheme, locale=locale)
+    expect(page.locator(f"a[href='/jobs/{reviewed}']").first).to_be_visible()
+    expect(page.locator(".pictures img").first).to_be_visible()
+    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(FAINT) == []
+    assert page.evaluate(WIDTH) <= width
 
 
 def brightness(page: Page) -> float:

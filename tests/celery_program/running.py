@@ -74,10 +74,20 @@ class RunningProgram:
         [name] = self.calls_about(task_id)
         return name
 
-    def push(self, entry: bytes) -> None:
-        """Put an entry into the queue of text-to-image, as it is."""
+    def push(self, task_id: str, body: str) -> None:
+        """Put a message with this body into the queue of text-to-image, as it is."""
+        entry = {
+            "body": body,
+            "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"task": "brushwork.text-to-image", "id": task_id},
+            "properties": {
+                "delivery_info": {"exchange": "", "routing_key": "text-to-image"},
+                "delivery_tag": task_id,
+            },
+        }
         with self._connect() as connection:
-            connection.lpush("text-to-image", entry)
+            connection.lpush("text-to-image", json.dumps(entry).encode())
 
     def _connect(self) -> "Redis":
         return self._redis.connect()

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, RESULTS
 from sqlalchemy import Table, select
 
 from tests.chaos.history import Move, moves

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS, RESULTS
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex

@@ -1,6 +1,7 @@
 """A Sana of its real classes that makes pictures of 512 x 512, the smallest of its sizes."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import AutoencoderDC, DPMSolverMultistepScheduler, SanaPipeline, SanaTransformer2DModel
@@ -61,9 +62,9 @@ def autoencoder() -> AutoencoderDC:
     )
 
 
-def gemma_tokenizer() -> GemmaTokenizer:
+def gemma_tokenizer(**options: Any) -> GemmaTokenizer:
     pieces = [*SPECIAL, "▁", *sorted(set("aredbluecirclestar"))]
-    return GemmaTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[])
+    return GemmaTokenizer(vocab={piece: index for index, piece in enumerate(pieces)}, merges=[], **options)
 
 
 def gemma() -> Gemma2Model:

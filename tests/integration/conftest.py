@@ -1,4 +1,4 @@
-"""The whole stack, started once for all integration tests, with the real worker and the pocket models."""
+"""The fixtures of the integration tests: clients, gateways and receivers of webhooks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,25 +13,8 @@ from starlette.testclient import TestClient
 from tests.clients import BY_HTTP, DIRECT, FAKES, Stand, standing
 from tests.conftest import is_thorough
 from tests.gateways import gateway, settings_at
-from tests.integration.embedded import Up
-from tests.policy_files import stars
 from tests.receivers import Receiver
 from tests.shared_worker import every_model, served  # noqa: F401
-
-
-@pytest.fixture(scope="session")
-def running_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """A running `brushwork up`; its jobs may be those of other tests too. Some tenants have policies."""
-    folder = tmp_path_factory.mktemp("stack")
-    policies = {"BRUSHWORK_POLICIES": str(stars(folder))}
-    with Up(folder / "data", "--port", "0", environment=policies) as up:
-        yield up.ready()
-
-
-@pytest.fixture(scope="session")
-def stack(running_up: Up) -> Settings:
-    """The addresses of a running `brushwork up`."""
-    return running_up.settings()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -1,6 +1,5 @@
 """A plain Celery program uses brushwork: callbacks, chains, chords, results and Flower follow the job."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,7 +8,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from brushwork import Client, JobFailed
 from brushwork_core.database.database import Database
@@ -19,11 +17,12 @@ from brushwork_schemas.states import JobState
 from celery import chain, chord, group, states
 from celery.exceptions import TaskRevokedError
 
+from tests.celery_program.flower_server import FlowerServer
 from tests.celery_program.running import WAIT_S, RunningProgram
 from tests.conftest import is_thorough
 from tests.light_install import IndexUnreachable, install
 from tests.paused_worker import pause_in_a_job
-from tests.servers import PostgresServer, RedisServer, free_port, wait_until
+from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.tiny_catalogue import save_catalogue
 from tests.worker_process import WorkerProcess
 
@@ -128,18 +127,9 @@ def client(settings: Settings) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def flower(broker: RedisServer, worker: WorkerProcess) -> Iterator[httpx.Client]:
-    port = free_port()
-    options = ["--address=127.0.0.1", f"--port={port}", "--read-only", "--logging=warning"]
-    given = {**os.environ, "BROKER_URL": broker.url, "FLOWER_UNAUTHENTICATED_API": "true"}
-    process = subprocess.Popen([sys.executable, "-m", "celery", "--quiet", "flower", *options], env=given)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as opened:
-            wait_until(lambda: _heard_workers(opened), bound_s=WAIT_S, what="Flower's hearing of the worker")
-            yield opened
-    finally:
-        process.kill()
-        process.wait()
+def flower(broker: RedisServer, worker: WorkerProcess) -> Iterator[FlowerServer]:
+    with FlowerServer(broker.url) as running:
+        yield running
 
 
 def node_of(client: Client) -> str:
@@ -303,9 +293,9 @@ class TestProgram:
         assert client.get(job_id_of("a/b")).task_id == "a/b"
 
     def test_flower_counts_failures_as_failures(
-        self, program: RunningProgram, client: Client, flower: httpx.Client
+        self, program: RunningProgram, client: Client, flower: FlowerServer
     ) -> None:
-        before = set(_tasks(flower))
+        before = set(flower.tasks())
         send = program.app.send_task
         options = {"queue": "text-to-image"}
         good = [program.picture().apply_async().id for _ in range(7)]
@@ -319,18 +309,18 @@ class TestProgram:
             send(name, kwargs={"prompt": "x", "model": "none"}, **options).id,
             send("brushwork.nonsense", kwargs={"prompt": "x"}, **options).id,
         ]
-        program.push(_entry("cut-off", '[[], {"prompt'))
+        program.push("cut-off", '[[], {"prompt')
         ids = {*good, *bad, "cut-off"}
         found: dict[str, str] = {}
 
         def all_ended() -> bool:
-            tasks = _tasks(flower)
+            tasks = flower.tasks()
             found.update({task_id: tasks[task_id]["state"] for task_id in tasks.keys() - before})
             return ids <= found.keys() and all(found[each] in states.READY_STATES for each in ids)
 
         wait_until(all_ended, bound_s=WAIT_S, what="Flower's hearing of 20 ends")
         assert sorted(found.values()) == [states.FAILURE] * 7 + [states.SUCCESS] * 13
-        assert "prompt" not in flower.get("/api/tasks").text
+        assert "prompt" not in flower.http.get("/api/tasks").text
 
 
 class TestEndsWithoutTheWorker:
@@ -388,19 +378,6 @@ class TestEndsWithoutTheWorker:
         assert len(ids) == len(set(ids))
 
 
-def _entry(task_id: str, body: str) -> bytes:
-    delivery = {"exchange": "", "routing_key": "text-to-image"}
-    return json.dumps(
-        {
-            "body": body,
-            "content-encoding": "utf-8",
-            "content-type": "application/json",
-            "headers": {"task": "brushwork.text-to-image", "id": task_id},
-            "properties": {"delivery_info": delivery, "delivery_tag": task_id},
-        }
-    ).encode()
-
-
 def _exists(client: Client, job_id: str) -> bool:
     return any(job.id == job_id for job in client.list(limit=200))
 
@@ -413,16 +390,3 @@ def _adopted(client: Client, job_id: str) -> str:
 def _revoked(program: RunningProgram) -> set[str]:
     replies = program.app.control.inspect(timeout=1).revoked() or {}
     return {task_id for ids in replies.values() for task_id in ids}
-
-
-def _heard_workers(flower: httpx.Client) -> list[dict[str, Any]]:
-    try:
-        heard: list[dict[str, Any]] = flower.get("/workers", params={"json": "1"}).json()["data"]
-    except httpx.TransportError:
-        return []
-    return [worker for worker in heard if worker.get("status")]
-
-
-def _tasks(flower: httpx.Client) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = flower.get("/api/tasks").json()
-    return found

@@ -19,7 +19,7 @@ from brushwork_schemas.states import JobState
 from tests.gateways import settings_at
 from tests.jobs import new_job
 from tests.live_gateways import Listening
-from tests.prometheus_server import Prometheus, RoundRobin, require
+from tests.prometheus_server import Prometheus, RoundRobin, require, wait_for_scrapes
 from tests.servers import wait_until
 from tests.stations import TestStation, nothing
 
@@ -82,8 +82,7 @@ def _work(watched: Watched, database: Database, folder: Path, addresses: list[st
             worker.execute(worker.adopted(f"{life}-{number}"))
         for number in range(NUM_REQUESTS):
             httpx.get(f"{addresses[number % 2]}/v1/jobs/none")
-        for prometheus in watched.both:
-            prometheus.wait_for_scrapes()
+        wait_for_scrapes(watched.both)
         # Its last report comes after the last scrape of this life, perhaps.
         worker.execute(worker.adopted(f"{life}-last"))
         reporter.stop()
@@ -94,7 +93,7 @@ def _work(watched: Watched, database: Database, folder: Path, addresses: list[st
             lambda prometheus=prometheus: prometheus.value(attempts) == _succeeded(watched),
             what=f"the count of {_succeeded(watched)} jobs", look_s=0.2,
         )  # fmt: skip
-        prometheus.wait_for_scrapes()
+    wait_for_scrapes(watched.both)
 
 
 def _succeeded(watched: Watched) -> int:

@@ -41,6 +41,28 @@ source = {{ repository = "someone/pickled", revision = "{COMMIT}" }}
 family = "image-classifier"
 source = {{ repository = "nobody/nothing", revision = "{COMMIT}" }}
 
+# Described when it is pulled.
+[models.open]
+family = "diffusers"
+source = {{ repository = "someone/consistent", revision = "{COMMIT}" }}
+defaults = {{ num_inference_steps = 3 }}  # as its card says
+
+[models.open-by-table]
+family = "diffusers"
+source.repository = "someone/consistent"
+source.revision = "{COMMIT}"
+[models.open-by-table.defaults.text-to-image]
+guidance_scale = 2.0
+
+[models.wrong]
+family = "diffusers"
+source = {{ repository = "someone/consistent", revision = "{COMMIT}" }}
+defaults = {{ negative_prompt = "blue" }}
+
+[models.depth]
+family = "diffusers"
+source = {{ repository = "someone/depth", revision = "{COMMIT}" }}
+
 [loras.style]
 family = "stable-diffusion"
 source = {{ repository = "someone/style", revision = "{COMMIT}" }}
@@ -72,12 +94,17 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     painter["unet/diffusion_pytorch_model.fp16.safetensors"] = painter[
         "unet/diffusion_pytorch_model.safetensors"
     ]
+    plain = json.loads(painter["model_index.json"])
+    consistent = json.dumps({**plain, "_class_name": "LatentConsistencyModelPipeline"}).encode()
+    depth = json.dumps({**plain, "_class_name": "MarigoldDepthPipeline"}).encode()
     more = {"README.md": b"# It", "pytorch_model.bin": b"\x80\x02}q\x00."}
     pickled = {name: content for name, content in vit.items() if not name.endswith(".safetensors")}
     return {
         "someone/vit": {**vit, **more},
         "someone/gated": dict(vit),
         "someone/painter": {**painter, "v1-5.ckpt": b"x", "unet/diffusion_pytorch_model.bin": b"x"},
+        "someone/consistent": {**painter, "model_index.json": consistent},
+        "someone/depth": {**painter, "model_index.json": depth},
         "someone/pickled": {**pickled, **more},
         "someone/style": {"style.safetensors": vit["model.safetensors"], **more},
         "someone/edges": {
@@ -277,3 +304,41 @@ def test_a_repository_is_added_by_its_configurations_and_pulled_then(
     refused = brushwork("add", "x", "--repository", "someone/pickled", "--revision", COMMIT, status=3)
     assert "pytorch_model.bin is a pickle" in refused
     assert "all 40 digits" in brushwork("add", "x", "--repository", "someone/vit", status=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"), [("open", "num_inference_steps", 3), ("open-by-table", "guidance_scale", 2.0)]
+)
+def test_a_pipeline_is_described_when_it_is_pulled(
+    brushwork: Operator, name: str, field: str, value: float
+) -> None:
+    before = brushwork.catalogue.read_text()
+    assert Catalogue.load(brushwork.catalogue).entry(name).kinds == ()
+    assert brushwork("pull", name, "--dry-run")
+    assert brushwork.catalogue.read_text() == before
+    assert f"{name} serves text-to-image, image-to-image" in brushwork("pull", name)
+    model = Catalogue.load(brushwork.catalogue).named(name, "text-to-image")
+    assert model.pipeline.class_name == "LatentConsistencyModelPipeline"
+    assert not model.accepts_field("text-to-image", "negative_prompt")
+    assert model.defaults_of("text-to-image")[field] == value
+    after = brushwork.catalogue.read_text()
+    # Everything else stays as it was, with its remarks.
+    assert set(before.splitlines()) <= set(after.splitlines())
+    assert "serves" not in brushwork("pull", name)
+    assert brushwork.catalogue.read_text() == after
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "status"),
+    [
+        ("wrong", "has no parameter negative_prompt", 2),
+        ("depth", "MarigoldDepthPipeline of diffusers cannot be served", 3),
+    ],
+)
+def test_a_pipeline_that_does_not_fit_its_entry_is_not_downloaded(
+    brushwork: Operator, hub: HubServer, name: str, reason: str, status: int
+) -> None:
+    before = brushwork.catalogue.read_text()
+    assert reason in brushwork("pull", name, status=status)
+    assert not any(file.endswith(".safetensors") for file, _ in hub.sent)
+    assert brushwork.catalogue.read_text() == before

@@ -15,13 +15,24 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix
 from benchmarks.pocket_models import Captioner, load_torchvision, prepare
 from recipes.pocket import gates, shipping
 from recipes.pocket.gates import GateResult
-from recipes.pocket.networks import decoder, denoiser, editor, fine_decoder, turbo, video
+from recipes.pocket.networks import (
+    autoencoder,
+    classifier,
+    decoder,
+    denoiser,
+    editor,
+    fine_decoder,
+    pool,
+    turbo,
+    video,
+)
 from recipes.pocket.scenes import world
 from recipes.pocket.stages import PARTS, run_all, run_part
 from recipes.pocket.training import learning_curve, process_group
 from recipes.pocket.training.loop import TimeBudget
 
-MOMENT = TimeBudget(minutes=0.02)
+# A step or two of each part.
+MOMENT = TimeBudget(minutes=0.003)
 Gate = Callable[[Path], list[GateResult]]
 
 
@@ -44,13 +55,17 @@ def lone_gates(monkeypatch: pytest.MonkeyPatch) -> dict[str, Gate]:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer pictures to learn from and to be judged on."""
+    """Fewer pictures to learn from, to be measured and to be judged on."""
     monkeypatch.setattr(decoder, "_POOL", 256)
     monkeypatch.setattr(denoiser, "_POOL", 256)
     for module in (editor, video):
         monkeypatch.setattr(module, "_POOL", 8)
-    for module in (denoiser, turbo, fine_decoder, editor, video):
+    for module in (decoder, denoiser, turbo, fine_decoder, editor, video):
         monkeypatch.setattr(module, "NUM_EVALUATED", 4)
+    monkeypatch.setattr(autoencoder, "_NUM_MEASURED", 128)
+    monkeypatch.setattr(classifier, "_NUM_CALIBRATED", 200)
+    # Only the denoiser's pool is drawn by other processes, each of which imports torch.
+    monkeypatch.setattr(decoder, "chunks", lambda *given, alone: pool.chunks(*given, alone=False))
     monkeypatch.setattr(gates, "_COUNT", 2)
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
-from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.pipeline_copies import PipelineCopies
 from brushwork_workers.families.diffusion.pipeline_copies.output_distance import distance
+from brushwork_workers.models.description.deprecated_pipelines import find_deprecated_modules
 
 from tests.pipelines.trial import Trial
 from tests.stops import Going

@@ -171,7 +171,8 @@ def lumina() -> Any:
         scheduler=flow(),
         vae=autoencoder(),
         text_encoder=language_models.gemma(),
-        tokenizer=gemma_tokenizer(),
+        # As the published one does. Without any token, the transformer divides by zero.
+        tokenizer=gemma_tokenizer(add_bos_token=True),
     )
 
 

@@ -60,7 +60,9 @@ def _file_of(checkout: Path, module: str) -> Path | None:
 
 def _uses(checkout: Path, file: Path, names: set[str]) -> Iterator[str]:
     for token in tokenize.generate_tokens(io.StringIO(file.read_text("utf-8")).readline):
-        if token.type == tokenize.NAME and token.string in names:
+        # `from a.calls import b` names a module, which is no variable.
+        is_module = token.line.startswith("from ") and token.line[: token.start[1]].endswith(".")
+        if token.type == tokenize.NAME and token.string in names and not is_module:
             yield f"{file.relative_to(checkout)}:{token.start[0]} {token.string}"
 
 

@@ -15,6 +15,7 @@ from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import LoadSpec
+from brushwork_workers.models.class_names import component_class
 from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, kinds_of, needed_components
 from brushwork_workers.models.recognition import recognise
 from diffusers import (
@@ -104,6 +105,9 @@ KINDS = {
     "WanPipeline": ("text-to-video",),
     "WanImageToVideoPipeline": ("image-to-video",),
     "LTXPipeline": ("text-to-video",),
+    # Its strength is that of the picture, not of a video to begin with.
+    "LTXConditionPipeline": ("text-to-video", "image-to-video"),
+    "WanVideoToVideoPipeline": (),
     # Requests cannot give what these need, or these make no pictures.
     "KandinskyV22Pipeline": (),
     "KandinskyPriorPipeline": (),
@@ -120,6 +124,12 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_the_kinds_of_a_class_follow_from_its_call(name: str) -> None:
     assert kinds_of(getattr(diffusers, name)) == KINDS[name]
+
+
+def test_modules_that_diffusers_has_moved_are_found() -> None:
+    assert component_class("wuerstchen", "PaellaVQModel") is not None
+    assert component_class("wuerstchen", "NoSuchModel") is None
+    assert component_class("no_such_library", "PaellaVQModel") is None
 
 
 def test_other_kinds_are_served_by_the_classes_that_diffusers_pairs() -> None:
@@ -170,7 +180,8 @@ def test_sizes_steps_and_guidance_come_from_components_and_call(entries: dict[st
         ("pag", "image-to-image", "height", 64),
         ("stable-diffusion-3", "text-to-image", "scheduler", "DDIMScheduler"),
         ("flux", "text-to-image", "clip_skip", 1),
-        ("pag", "text-to-image", "controlnet_conditioning_scale", 0.5),
+        ("lcm", "text-to-image", "controlnet_conditioning_scale", 0.5),
+        ("pag", "image-to-image", "controlnet", "edges"),
     ],
 )
 def test_a_parameter_that_the_pipeline_lacks_is_refused_with_those_it_has(
@@ -256,6 +267,34 @@ def test_an_entry_without_a_description_serves_nothing_yet() -> None:
     assert model.kinds == ()
     with pytest.raises(BrushworkError, match="serves"):
         admit("text-to-image", {"prompt": "a", "model": "x"}, Catalogue({"x": model}))
+
+
+@pytest.mark.parametrize("kind", ["text-to-image", "image-editing"])
+def test_an_entry_chooses_among_the_kinds_of_its_description(entries: dict[str, Model], kind: str) -> None:
+    """Special parameters of kinds that it leaves out, such as image_guidance_scale, go with them."""
+    description = {
+        "class_name": "OmniGenPipeline",
+        "parameters": {
+            "text-to-image": ["guidance_scale"],
+            "image-editing": ["guidance_scale", "image_guidance_scale"],
+        },
+    }
+    fields = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}, "pipeline": description}
+    model = Model.model_validate({**fields, "kinds": [kind]})
+    assert model.kinds == (kind,)
+    assert model.accepts == (("image_guidance_scale",) if kind == "image-editing" else ())
+
+
+def test_defaults_are_allowed_before_the_description(entries: dict[str, Model]) -> None:
+    fields = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}}
+    defaults = {"num_inference_steps": 3, "text-to-image": {"guidance_scale": 2.0}}
+    assert Model.model_validate({**fields, "defaults": defaults}).kinds == ()
+    with pytest.raises(ValueError, match="unknown request fields: steps"):
+        Model.model_validate({**fields, "defaults": {"steps": 3}})
+    whole = Model.model_validate(
+        {**fields, "defaults": defaults, "pipeline": entries["lcm"].pipeline.model_dump()}  # type: ignore[union-attr]
+    )
+    assert whole.defaults_of("text-to-image")["guidance_scale"] == 2.0
 
 
 def test_a_pipeline_that_no_kind_fits_is_refused_when_it_is_added(tmp_path: Path) -> None:

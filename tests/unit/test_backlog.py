@@ -2,7 +2,8 @@
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import ClaimOrder, Ledger, WakeUp
 from brushwork_core.ledger.backlog import MOST_TENANTS
 from brushwork_core.ledger.claim_order import ClaimedFor

@@ -3,9 +3,14 @@
 from typing import Any
 
 import pytest
-from brushwork_workers.batching import scheduler as rules
 from brushwork_workers.batching.budget import BATCHES_BEFORE_GROWTH, BatchBudget
-from brushwork_workers.batching.scheduler import CallBatch, Scheduler, Wait, WaitingCall
+from brushwork_workers.batching.call_groups import (
+    LONGEST_TIMEOUT_S,
+    SHORTEST_TIMEOUT_S,
+    CallBatch,
+    WaitingCall,
+)
+from brushwork_workers.batching.scheduler import MAX_GROUPS, Scheduler, Wait
 
 
 class Scene:
@@ -46,8 +51,8 @@ def test_nothing_waits_for_nothing() -> None:
 def test_calls_submitted_together_run_together() -> None:
     scene = Scene()
     scene.calls("a", "b", "c")
-    assert scene.pause_s() == pytest.approx(rules.SHORTEST_TIMEOUT_S)
-    scene.now_s += rules.SHORTEST_TIMEOUT_S
+    assert scene.pause_s() == pytest.approx(SHORTEST_TIMEOUT_S)
+    scene.now_s += SHORTEST_TIMEOUT_S
     assert scene.run() == ("lingered", ["a", "b", "c"])
 
 
@@ -69,8 +74,8 @@ def test_a_slow_one_does_not_hold_the_others_for_long() -> None:
     scene.now_s += 1
     scene.run(took_s=10.0)
     scene.call("a")
-    assert scene.pause_s() == pytest.approx(rules.LONGEST_TIMEOUT_S)
-    scene.now_s += rules.LONGEST_TIMEOUT_S
+    assert scene.pause_s() == pytest.approx(LONGEST_TIMEOUT_S)
+    scene.now_s += LONGEST_TIMEOUT_S
     assert scene.run() == ("lingered", ["a"])
 
 
@@ -224,7 +229,7 @@ def test_two_halves_of_a_batch_become_one() -> None:
     scene.now_s += 1
     scene.policy.batch_answered(decision)
     scene.policy.batch_ended(decision, 1.0, scene.now_s)
-    assert scene.pause_s() == pytest.approx(rules.LONGEST_TIMEOUT_S)
+    assert scene.pause_s() == pytest.approx(LONGEST_TIMEOUT_S)
     scene.calls("a", "b")
     assert scene.run() == ("complete", ["c", "d", "a", "b"])
 
@@ -272,7 +277,7 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
     scene.now_s += 1
     run = scene.policy.next_batch(scene.now_s)
     assert isinstance(run, CallBatch)
-    for number in range(rules.MAX_GROUPS):
+    for number in range(MAX_GROUPS):
         scene.call("c", f"key {number}")
         scene.policy.caller_left("c")
     if fits:
@@ -286,8 +291,8 @@ def test_a_group_may_be_forgotten_while_its_calls_run(fits: bool) -> None:
 
 def test_keys_that_nobody_uses_are_forgotten() -> None:
     scene = Scene()
-    for index in range(3 * rules.MAX_GROUPS):
+    for index in range(3 * MAX_GROUPS):
         scene.call("a", key=f"shape {index}")
         scene.now_s += 1
         scene.run()
-    assert len(scene.policy._groups) <= rules.MAX_GROUPS
+    assert len(scene.policy._groups) <= MAX_GROUPS

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import CELERY_TASKS, JOB_ARTIFACTS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import CELERY_TASKS, WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOB_ARTIFACTS, RESULTS
 from brushwork_core.ledger import CeleryMessage, Completion, Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ArtifactMissing

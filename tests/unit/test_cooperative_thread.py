@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from brushwork_workers.batching import scheduler
+from brushwork_workers.batching import call_groups
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.cooperative_thread import CooperativeThread, wait_for
 from brushwork_workers.batching.stats import BatchStats
@@ -141,8 +141,8 @@ def _steps(calls: Batcher, number: int) -> float:
 
 def test_jobs_that_step_together_share_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """They arrive while the device is busy; however slow they are, no batch is a part of them."""
-    monkeypatch.setattr(scheduler, "SHORTEST_TIMEOUT_OF_RUNNING_S", 60.0)
-    monkeypatch.setattr(scheduler, "LONGEST_TIMEOUT_OF_RUNNING_S", 60.0)
+    monkeypatch.setattr(call_groups, "SHORTEST_TIMEOUT_OF_RUNNING_S", 60.0)
+    monkeypatch.setattr(call_groups, "LONGEST_TIMEOUT_OF_RUNNING_S", 60.0)
     runs: list[BatchStats] = []
     calls = Batcher(64, 10**9, runs.append, is_cooperative=True)
     busy, go_on = threading.Event(), threading.Event()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import ClaimOrder, Completion, Ledger
 from brushwork_schemas.job import Progress
 from brushwork_schemas.states import JobState

@@ -2,7 +2,8 @@
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, WORKERS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS, WORKERS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import Outbox

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_workers.batching import scheduler
+from brushwork_workers.batching import call_groups
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.execution.attempt_result import Outcome
@@ -56,13 +56,13 @@ class Device:
 
     def pending(self, *, urgent: bool) -> int:
         """Calls of urgent jobs, or of others, that run or could run at once."""
-        ready = time.monotonic() - 2 * scheduler.SHORTEST_TIMEOUT_S
+        ready = time.monotonic() - 2 * call_groups.SHORTEST_TIMEOUT_S
         calls = list(self.batcher._pending)
         return sum((call.priority > 0) == urgent and call.since_s < ready for call in calls)
 
     def are_ready(self) -> bool:
         """Whether no waiting call waits for others to join its batch any more."""
-        oldest = time.monotonic() - scheduler.LONGEST_TIMEOUT_S
+        oldest = time.monotonic() - call_groups.LONGEST_TIMEOUT_S
         return all(call.since_s < oldest for call in list(self.batcher._pending))
 
 
@@ -88,7 +88,7 @@ def call_once(device: Device, job_id: str) -> None:
 def test_calls_of_more_urgent_jobs_run_first(
     database: Database, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "HEAD_START_S", LONG_HEAD_START_S)
+    monkeypatch.setattr(call_groups, "HEAD_START_S", LONG_HEAD_START_S)
     device = Device(database, tmp_path, call_once)
     ends = [device.start(threads, "first", "normal")]
     wait_until(lambda: device.ran == ["first"])
@@ -121,7 +121,7 @@ def test_of_equal_priority_the_one_that_waits_longer_runs_first(
 def test_urgent_jobs_that_call_without_end_starve_nobody(
     database: Database, tmp_path: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "HEAD_START_S", SHORT_HEAD_START_S)
+    monkeypatch.setattr(call_groups, "HEAD_START_S", SHORT_HEAD_START_S)
     give_up_at, has_run = time.monotonic() + BOUND_S, threading.Event()
 
     def goes_on() -> bool:

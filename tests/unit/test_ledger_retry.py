@@ -2,7 +2,8 @@
 
 import pytest
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger import Ledger, WriteOutcome
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.states import JobState

@@ -11,9 +11,9 @@ from brushwork_core.ledger import Claim, Ledger
 from brushwork_core.telemetry.exposition import merged, text_of
 from brushwork_core.telemetry.labels import code_label
 from brushwork_schemas.errors import BrushworkError, MachineError
+from brushwork_workers.batching.call_groups import CallBatch, WaitingCall
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.metrics import BatchMetrics
-from brushwork_workers.batching.scheduler import CallBatch, WaitingCall
 from brushwork_workers.batching.stats import BatchingStats, BatchStats
 from brushwork_workers.execution.metrics import JobMetrics
 from brushwork_workers.model_cache.metrics import LoadMetrics, ModelMetrics

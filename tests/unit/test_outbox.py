@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import JOBS, RESULTS, WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import JOBS, RESULTS
 from brushwork_core.ledger import Ledger, WriteOutcome
 from sqlalchemy import Connection, event, select
 

@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from brushwork.cli.duration import seconds
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import (
-    ARTIFACTS,
-    JOB_ARTIFACTS,
-    JOBS,
-    RESULTS,
-    TENANT_FILES,
-    WEBHOOK_EVENTS,
-)
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, RESULTS, TENANT_FILES
 from brushwork_core.files import artifact_store
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.files.retention import Pruned, Retention

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from unittest.mock import patch
 
 import pytest
-from brushwork_workers.batching import scheduler as rules
+from brushwork_workers.batching import call_groups as rules
+from brushwork_workers.batching.call_groups import CallBatch, WaitingCall
 from brushwork_workers.batching.row_cost import FRESH_S, RowCost
-from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
+from brushwork_workers.batching.scheduler import Scheduler
 
 ONE_STEP_S = 0.2
 # Between the answer of a batch and the next call of its job.

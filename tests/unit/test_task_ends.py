@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import CELERY_CHAINED, CELERY_TASKS
+from brushwork_core.database.outbox_tables import CELERY_CHAINED, CELERY_TASKS
 from brushwork_core.ledger import CeleryMessage, Ledger
 from brushwork_core.ledger.task_ends import TaskEnds
 from brushwork_core.queries.job_index import JobIndex

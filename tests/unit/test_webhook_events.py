@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from brushwork.webhooks.payload import payload_of_start
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import Outbox
 from brushwork_core.queries.job_index import JobIndex

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
 from brushwork_core.ledger import Ledger
 from brushwork_core.ledger.outbox import DueEvent, Outbox, WebhookEvent, _heads
 from brushwork_schemas.errors import EventNotFound

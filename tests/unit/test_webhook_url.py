@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import WEBHOOK_EVENTS
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS
 from brushwork_core.ledger import Ledger
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.options import taken_options

@@ -8,9 +8,9 @@ import pytest
 import torch
 from brushwork_core.database.database import Database
 from brushwork_schemas.errors import InvalidRequest
+from brushwork_workers.batching.call_groups import CallBatch, WaitingCall
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.metrics import BatchMetrics
-from brushwork_workers.batching.scheduler import CallBatch, WaitingCall
 from brushwork_workers.batching.stats import BatchingStats, BatchStats
 from brushwork_workers.device.metrics import DeviceMetrics
 from brushwork_workers.execution.metrics import JobMetrics, RunningJobs

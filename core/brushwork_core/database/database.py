@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from brushwork_schemas.errors import InvalidRequest, MissingExtra, ServiceMisconfigured
 from brushwork_schemas.wording.phrase import private, said
-from sqlalchemy import URL, BigInteger, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, BigInteger, Connection, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -74,6 +74,11 @@ class Database:
         self._queue = WriteQueue(self._transaction, limit_s=SQLITE_WRITE_LIMIT_S) if is_sqlite else None
 
     @property
+    def has_many_writers(self) -> bool:
+        """Whether transactions write beside each other: on PostgreSQL. SQLite has one at a time."""
+        return self._queue is None
+
+    @property
     def write_limit_s(self) -> float:
         """Seconds within which a write is answered while the file is locked. PostgreSQL locks only rows."""
         return self._queue.limit_s if self._queue else SQLITE_WRITE_LIMIT_S
@@ -86,7 +91,7 @@ class Database:
         the isolation level READ COMMITTED, and the messages for its begin and end are saved.
         """
         with translated(), self.engine.connect() as connection:
-            yield connection.execution_options(brushwork_reads=True, **_reading_options(connection))
+            yield connection.execution_options(brushwork_reads=True, **_one_by_one(connection))
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -97,6 +102,21 @@ class Database:
         """
         with self._queue.exclusive() if self._queue else self._transaction() as connection:
             yield connection
+
+    def write_at_once(self, statement: Executable, values: dict[str, Any]) -> Sequence[Any]:
+        """Run one statement that writes, and return its rows after the commit.
+
+        On PostgreSQL it is a transaction of its own, without the messages for a begin and an end.
+
+        Raises:
+            ServiceUnreachable: The database does not answer, or stays locked.
+        """
+        if self._queue:
+            return self._queue.write(lambda connection: connection.execute(statement, values).all())
+        with translated(), self.engine.connect() as connection:
+            connection = connection.execution_options(**_one_by_one(connection))
+            with connection.begin():
+                return connection.execute(statement, values).all()
 
     def write(self, work: Callable[[Connection], _Answer]) -> _Answer:
         """Run `work` in a transaction, and return its result after the commit.
@@ -148,7 +168,7 @@ class Database:
         self.engine.dispose()
 
 
-def _reading_options(connection: Connection) -> dict[str, Any]:
+def _one_by_one(connection: Connection) -> dict[str, Any]:
     # Behind a pooler, the limits of the server are a part of the transaction.
     is_direct = getattr(connection.connection.driver_connection, "is_pooled", True) is False
     return {"isolation_level": "AUTOCOMMIT"} if is_direct else {}

@@ -6,7 +6,8 @@ succeeded and has no result.
 
 from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Index, String, Table, literal_column
 
-from brushwork_core.database.tables import CELERY_TASKS, METADATA, Json
+from brushwork_core.database.outbox_tables import CELERY_TASKS
+from brushwork_core.database.tables import METADATA, Json
 
 # States of a review.
 HELD, RELEASED, REFUSED = "held", "released", "refused"

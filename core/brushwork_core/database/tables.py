@@ -108,27 +108,27 @@ def is_dispatched() -> ColumnElement[bool]:
     return and_(in_state(JobState.QUEUED), JOBS.c.dispatched_at.is_not(None))
 
 
-def _partial(condition: ColumnElement[bool]) -> dict[str, Any]:
+def partial(condition: ColumnElement[bool]) -> dict[str, Any]:
     """Options of a partial index, so that ended jobs cost the workers nothing."""
     return {"sqlite_where": condition, "postgresql_where": condition}
 
 
-Index("ix_jobs_backlog", JOBS.c.kind, JOBS.c.tenant, JOBS.c.rank, JOBS.c.id, **_partial(waits_for_dispatch()))
-Index("ix_jobs_dispatched", JOBS.c.kind, JOBS.c.dispatched_at, JOBS.c.id, **_partial(is_dispatched()))
+Index("ix_jobs_backlog", JOBS.c.kind, JOBS.c.tenant, JOBS.c.rank, JOBS.c.id, **partial(waits_for_dispatch()))
+Index("ix_jobs_dispatched", JOBS.c.kind, JOBS.c.dispatched_at, JOBS.c.id, **partial(is_dispatched()))
 Index(
     "ix_jobs_deadline",
     JOBS.c.deadline_at,
-    **_partial(and_(in_state(JobState.QUEUED), JOBS.c.deadline_at.is_not(None))),
+    **partial(and_(in_state(JobState.QUEUED), JOBS.c.deadline_at.is_not(None))),
 )
-Index("ix_jobs_suspects", JOBS.c.suspicion, **_partial(JOBS.c.suspicion.is_not(None)))
+Index("ix_jobs_suspects", JOBS.c.suspicion, **partial(JOBS.c.suspicion.is_not(None)))
 Index(
     "ix_jobs_idempotency",
     JOBS.c.tenant,
     JOBS.c.idempotency_key,
     unique=True,
-    **_partial(JOBS.c.idempotency_key.is_not(None)),
+    **partial(JOBS.c.idempotency_key.is_not(None)),
 )
-Index("ix_jobs_leased", JOBS.c.worker, JOBS.c.lease_expires_at, **_partial(in_state(JobState.RUNNING)))
+Index("ix_jobs_leased", JOBS.c.worker, JOBS.c.lease_expires_at, **partial(in_state(JobState.RUNNING)))
 Index("ix_jobs_newest", JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_kind", JOBS.c.kind, JOBS.c.created_at, JOBS.c.id)
 Index("ix_jobs_newest_of_state", JOBS.c.state, JOBS.c.created_at, JOBS.c.id)
@@ -139,9 +139,9 @@ Index(
     JOBS.c.job_group,
     JOBS.c.created_at,
     JOBS.c.id,
-    **_partial(JOBS.c.job_group.is_not(None)),
+    **partial(JOBS.c.job_group.is_not(None)),
 )
-Index("ix_jobs_retention", JOBS.c.finished_at, **_partial(JOBS.c.retention_s.is_not(None)))
+Index("ix_jobs_retention", JOBS.c.finished_at, **partial(JOBS.c.retention_s.is_not(None)))
 
 RESULTS = Table(
     "results",
@@ -175,88 +175,6 @@ TRAININGS = Table(
     Column("curve", Json, nullable=False),
     # Name of the file, which is linked to the job as "resume" until the job has ended.
     Column("checkpoint", String(64)),
-)
-
-# The outbox: events for webhooks, written by the transaction that starts or ends the job.
-WEBHOOK_EVENTS = Table(
-    "webhook_events",
-    METADATA,
-    # Job id and state, or "started": each event is delivered once, also after several starts.
-    Column("id", String(96), primary_key=True),
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("state", String(16), nullable=False),
-    Column("url", String(2000), nullable=False),
-    # Scheme, host and port of the address, a space, and the tenant. Each such lane gets one event after the
-    # other.
-    Column("receiver", String(2000), nullable=False, server_default=""),
-    Column("created_at", BigInteger, nullable=False),
-    # Null once the event is delivered or dead. While a sender has it, when another sender may take it.
-    Column("next_try_at", BigInteger),
-    # Increased when a sender takes the event. Results of earlier senders are ignored.
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("delivered_at", BigInteger),
-    Column("dead", Boolean, nullable=False, server_default=text("false")),
-    Column("last_status", Integer),
-    Column("last_error", String(500)),
-)
-
-
-def is_open() -> ColumnElement[bool]:
-    """Condition: the event is neither delivered nor dead. Written as in the index of open events."""
-    return WEBHOOK_EVENTS.c.next_try_at.is_not(None)
-
-
-Index(
-    "ix_webhook_events_open",
-    WEBHOOK_EVENTS.c.receiver,
-    WEBHOOK_EVENTS.c.next_try_at,
-    WEBHOOK_EVENTS.c.id,
-    **_partial(is_open()),
-)
-
-
-def is_dead() -> ColumnElement[bool]:
-    """Condition: the event is dead. Written as in the index of dead events."""
-    return WEBHOOK_EVENTS.c.dead
-
-
-Index("ix_webhook_events_dead", WEBHOOK_EVENTS.c.created_at, WEBHOOK_EVENTS.c.id, **_partial(is_dead()))
-
-# The other outbox: what Celery programs are to be told. One row for each job that came as a bare message, and
-# for each other job that ended while no worker ran it.
-CELERY_TASKS = Table(
-    "celery_tasks",
-    METADATA,
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
-    # Callbacks and relations of the message. Null for a job of a client.
-    Column("message", Json),
-    # Null until the job has ended, and once all is sent. While a sender has it, when another may take it.
-    Column("next_try_at", BigInteger),
-    # Increased when a sender takes it. Results of earlier senders are ignored.
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("sent_at", BigInteger),
-)
-
-
-def is_task_end_due() -> ColumnElement[bool]:
-    """Condition: the job has ended and its callbacks are not sent. Written as in the index of due ends."""
-    return CELERY_TASKS.c.next_try_at.is_not(None)
-
-
-def is_task_open() -> ColumnElement[bool]:
-    """Condition: no end of the job is noted. Written as in the index of open tasks."""
-    return and_(CELERY_TASKS.c.next_try_at.is_(None), CELERY_TASKS.c.sent_at.is_(None))
-
-
-Index("ix_celery_tasks_due", CELERY_TASKS.c.next_try_at, CELERY_TASKS.c.job_id, **_partial(is_task_end_due()))
-Index("ix_celery_tasks_open", CELERY_TASKS.c.job_id, **_partial(is_task_open()))
-
-# Tasks of foreign programs that never run if the job before them in their chain does not succeed.
-CELERY_CHAINED = Table(
-    "celery_chained",
-    METADATA,
-    Column("task_id", String(255), primary_key=True),
-    Column("job_id", String(64), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 
 ARTIFACTS = Table(

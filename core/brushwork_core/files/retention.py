@@ -8,16 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, column, delete, 
 
 from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.outbox_tables import CELERY_TASKS, WEBHOOK_EVENTS, is_task_end_due
 from brushwork_core.database.review_table import is_told_later
-from brushwork_core.database.tables import (
-    ARTIFACTS,
-    CELERY_TASKS,
-    JOB_ARTIFACTS,
-    JOBS,
-    TENANT_FILES,
-    WEBHOOK_EVENTS,
-    is_task_end_due,
-)
+from brushwork_core.database.tables import ARTIFACTS, JOB_ARTIFACTS, JOBS, TENANT_FILES
 from brushwork_core.files.artifact_store import ArtifactStore, StoredFile
 from brushwork_core.files.tenant_files import is_old_entry, remove_old_entries
 

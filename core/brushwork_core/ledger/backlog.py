@@ -10,26 +10,19 @@ from operator import attrgetter
 from typing import Any
 
 from brushwork_schemas.kinds.registry import all_kinds
-from brushwork_schemas.states import JobState
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import Connection, Update, select, union_all
 
 from brushwork_core.database.database import now_ms
-from brushwork_core.database.tables import JOBS, in_state, is_dispatched
+from brushwork_core.database.tables import JOBS, is_dispatched
 from brushwork_core.ledger.backlog_statements import (
     CLAIM_FIRSTS,
+    CLAIM_NAMED,
     CLAIM_OLDEST,
+    CLAIM_SENT,
     RUNNING,
     TENANTS_FROM,
     WAIT_AGAIN,
     WAITING,
-    claimable,
-    claiming,
     work_of,
 )
 from brushwork_core.ledger.claim_order import ClaimedFor, ClaimOrder, TenantJobs
@@ -135,7 +128,7 @@ class Backlog(LedgerPart):
             None if the job is running, ended, overdue or unknown. None also if it must not run yet, or not on
             this worker.
         """
-        return next(iter(self._claim_these([job_id], worker, literal(True))), None)
+        return next(iter(self._claim_these([job_id], worker, CLAIM_NAMED)), None)
 
     def claim_sent(self, job_ids: Sequence[str], worker: str) -> list[Claim]:
         """Claim jobs that have messages of their own: older programs have sent these.
@@ -144,14 +137,10 @@ class Backlog(LedgerPart):
             job_ids: The jobs that the messages name.
             worker: Name of the worker.
         """
-        return self._claim_these(job_ids, worker, is_dispatched())
+        return self._claim_these(job_ids, worker, CLAIM_SENT)
 
-    def _claim_these(self, job_ids: Sequence[str], worker: str, which: ColumnElement[bool]) -> list[Claim]:
-        chosen = select(JOBS.c.id).where(
-            JOBS.c.id.in_(job_ids), in_state(JobState.QUEUED), which, claimable()
-        )
-        statement = claiming(chosen.with_for_update(skip_locked=True))
-        values = {"by": worker, "lease_ms": self._lease_ms}
+    def _claim_these(self, job_ids: Sequence[str], worker: str, statement: Update) -> list[Claim]:
+        values = {"by": worker, "lease_ms": self._lease_ms, "jobs": job_ids}
 
         def write(connection: Connection) -> Sequence[Any]:
             rows = connection.execute(statement, values).all()

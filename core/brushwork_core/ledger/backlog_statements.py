@@ -80,6 +80,16 @@ CLAIM_OLDEST = claiming(
 )
 
 
+def _named(which: ColumnElement[bool]) -> Update:
+    """UPDATE that claims the queued jobs with the ids `jobs`."""
+    is_named = JOBS.c.id.in_(bindparam("jobs", expanding=True))
+    chosen = select(JOBS.c.id).where(is_named, in_state(JobState.QUEUED), which, claimable())
+    return claiming(chosen.with_for_update(skip_locked=True))
+
+
+CLAIM_NAMED, CLAIM_SENT = _named(true()), _named(is_dispatched())
+
+
 def _firsts() -> Select[Any]:
     """The oldest job of each given tenant, in their order. PostgreSQL only: SQLite has one writer at a time.
 

@@ -15,6 +15,7 @@ from brushwork_core.audit.actor import current_actor
 from brushwork_core.audit.audit_log import AuditAction, Record, record
 from brushwork_core.database.database import Database, now_ms
 from brushwork_core.database.file_records import remove_records
+from brushwork_core.database.outbox_tables import CELERY_TASKS
 from brushwork_core.database.picture_prints import PICTURE_PRINTS
 from brushwork_core.database.review_table import (
     HELD_ROLE,
@@ -24,7 +25,7 @@ from brushwork_core.database.review_table import (
     is_held,
     is_told_later,
 )
-from brushwork_core.database.tables import CELERY_TASKS, JOB_ARTIFACTS, JOBS, RESULTS
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS, RESULTS
 from brushwork_core.ledger.job_row import job_of
 from brushwork_core.ledger.transitions import note_ends
 from brushwork_core.policies.decision import worded

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, update
 
 from brushwork_core.database.database import now_ms
+from brushwork_core.database.outbox_tables import CELERY_TASKS, is_task_open
 from brushwork_core.database.review_table import AFTER_REVIEW_MS, HELD, REVIEWS
-from brushwork_core.database.tables import CELERY_TASKS, is_task_open
 from brushwork_core.ledger.records import Completion
 
 

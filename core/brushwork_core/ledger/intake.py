@@ -12,17 +12,13 @@ from sqlalchemy import Connection, insert, literal, select, update
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.file_records import record_files
+from brushwork_core.database.outbox_tables import CELERY_CHAINED, CELERY_TASKS
 from brushwork_core.database.picture_credentials import (
     credentials_of,
     files_with_credentials,
     record_credentials,
 )
-from brushwork_core.database.tables import (
-    CELERY_CHAINED,
-    CELERY_TASKS,
-    JOB_ARTIFACTS,
-    JOBS,
-)
+from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
 from brushwork_core.database.upsert import insert_or_ignore
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import NewJob, Submitted

@@ -18,7 +18,8 @@ from sqlalchemy import ColumnElement, Connection, Select, Update, and_, func, se
 from brushwork_core.audit.actor import current_actor
 from brushwork_core.audit.audit_log import AuditAction, AuditLog, Record, record
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import JOBS, WEBHOOK_EVENTS, is_open
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS, is_open
+from brushwork_core.database.tables import JOBS
 from brushwork_core.timing.timestamps import moment_of
 
 LEASE_S = 75.0

@@ -12,7 +12,8 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, Update, and_, delete, select, update
 
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import CELERY_TASKS, JOBS, is_task_end_due, is_task_open
+from brushwork_core.database.outbox_tables import CELERY_TASKS, is_task_end_due, is_task_open
+from brushwork_core.database.tables import JOBS
 from brushwork_core.ledger.transitions import note_task_ends
 
 LEASE_S = 60.0

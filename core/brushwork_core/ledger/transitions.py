@@ -19,14 +19,8 @@ from sqlalchemy import (
 
 from brushwork_core.database.database import now_ms
 from brushwork_core.database.notifications import Topic, notify_leader
-from brushwork_core.database.tables import (
-    CELERY_TASKS,
-    JOBS,
-    TALLIES,
-    WEBHOOK_EVENTS,
-    in_state,
-    is_task_open,
-)
+from brushwork_core.database.outbox_tables import CELERY_TASKS, WEBHOOK_EVENTS, is_task_open
+from brushwork_core.database.tables import JOBS, TALLIES, in_state
 from brushwork_core.database.upsert import insert_or_ignore, upsert
 from brushwork_core.ledger.webhook_receiver import lane_of
 

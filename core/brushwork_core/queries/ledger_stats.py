@@ -9,15 +9,13 @@ from brushwork_schemas.states import JobState
 from sqlalchemy import Connection, func, select
 
 from brushwork_core.database.database import Database, now_ms
+from brushwork_core.database.outbox_tables import WEBHOOK_EVENTS, is_dead, is_open
 from brushwork_core.database.tables import (
     JOBS,
     TALLIES,
-    WEBHOOK_EVENTS,
     WORKERS,
     in_state,
-    is_dead,
     is_dispatched,
-    is_open,
     waits_for_dispatch,
 )
 from brushwork_core.ledger.recovery import OUTCOMES, REAPED

@@ -4,7 +4,7 @@ from brushwork_schemas.job import Job
 from sqlalchemy import select
 
 from brushwork_core.database.database import Database
-from brushwork_core.database.tables import CELERY_CHAINED
+from brushwork_core.database.outbox_tables import CELERY_CHAINED
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queue.task_ids import job_id_of, shown
 

@@ -32,26 +32,57 @@ def add_entry(file: Path, table: str, name: str, entry: Mapping[str, Any]) -> No
     Raises:
         InvalidRequest: The file cannot be read or written, or has an entry with this name.
     """
+    before, known = _read(file)
+    if name in known.get(table, {}):
+        raise InvalidRequest(
+            said("name: {file} already has an entry {table}.{name}.", file=file, table=table, name=name),
+            field="name",
+            hint="Remove that entry, or choose another name.",
+        )
+    _write(file, f"{before.rstrip()}\n\n{_written(table, name, entry)}".lstrip())
+
+
+def add_description(file: Path, name: str, entry: Mapping[str, Any]) -> None:
+    """Write the description of its pipeline into the entry of a model.
+
+    Args:
+        file: Path of the catalogue.
+        name: Name of the model.
+        entry: Fields of the entry, of which `pipeline` is the description. If the file does not have the
+            entry, it gets all of them.
+
+    Raises:
+        InvalidRequest: The file cannot be read or written.
+    """
+    _, known = _read(file)
+    if name not in known.get("models", {}):
+        add_entry(file, "models", name, entry)
+        return
+    inner = tomlkit.table()
+    inner.update(entry["pipeline"])
+    models: Any = known["models"]
+    models[name]["pipeline"] = inner
+    _write(file, tomlkit.dumps(known))
+
+
+def _read(file: Path) -> tuple[str, tomlkit.TOMLDocument]:
     try:
-        before = file.read_text("utf-8") if file.exists() else ""
-        if name in tomlkit.parse(before).get(table, {}):
-            raise InvalidRequest(
-                said("name: {file} already has an entry {table}.{name}.", file=file, table=table, name=name),
-                field="name",
-                hint="Remove that entry, or choose another name.",
-            )
-        after = f"{before.rstrip()}\n\n{_written(table, name, entry)}".lstrip()
-        tomlkit.parse(after)
+        text = file.read_text("utf-8") if file.exists() else ""
+        return text, tomlkit.parse(text)
     except (OSError, ValueError, TOMLKitError) as error:
         raise InvalidRequest(
             said("catalogue: cannot read {file}: {error}.", file=file, error=error), field="catalogue"
         ) from error
+
+
+def _write(file: Path, text: str) -> None:
     try:
+        tomlkit.parse(text)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
-        new.write_text(after, "utf-8")
+        new.write_text(text, "utf-8")
         new.replace(file)
-    except OSError as error:
+    except (OSError, ValueError, TOMLKitError) as error:
         raise InvalidRequest(
             said("catalogue: cannot write {file}: {error}.", file=file, error=error), field="catalogue"
         ) from error

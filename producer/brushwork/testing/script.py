@@ -127,8 +127,9 @@ class Script:
             return self._store.put_picture(value)
         if isinstance(value, list | tuple):
             return tuple(self._stored(each, form) for each in value)
-        if isinstance(value, Mapping) and POSTER in value:
-            return {name: self._stored(each, _POSTER_FORM) for name, each in value.items()}
+        if isinstance(value, Mapping):
+            form = _POSTER_FORM if POSTER in value else form
+            return {name: self._stored(each, form) for name, each in value.items()}
         return value
 
     def _file(self, data: bytes, media_type: str) -> Artifact:

@@ -21,6 +21,8 @@ from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 LATENT_CHANNELS = 8
 LATENT_SIDE = 8
 _WIDTH = 48
+_NUM_MEASURED = 2048
+"""Pictures from which mean and deviation of the latents are measured."""
 _MAX_NOISE = 0.3
 _BATCH = {"cpu": 32, "cuda": 256}
 
@@ -104,7 +106,7 @@ def fold_norm(model: AutoencoderTiny, norm: nn.BatchNorm2d) -> None:
     model.encoder.eval()
     raws = []
     sampler = Sampler(seed=5)
-    for _ in range(16):
+    for _ in range(_NUM_MEASURED // 128):
         raws.append(model.encoder(sampler.batch(128).pictures.to(device())))
     raw = torch.cat(raws)
     mean, deviation = raw.mean((0, 2, 3)), raw.std((0, 2, 3))

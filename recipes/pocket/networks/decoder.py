@@ -30,6 +30,8 @@ from recipes.pocket.training.loop import Loop, Plan, TimeBudget
 BLOCKS = (8, 5, 2, 0)
 """Residual blocks of the decoder at 8, 16, 32 and 64 pixels. Low resolutions determine outlines."""
 
+NUM_EVALUATED = 200
+
 _MAX_NOISE = 0.3
 _BATCH = {"cpu": 24, "cuda": 256}
 _POOL = 24576
@@ -173,7 +175,7 @@ def train(out: Path, budget: TimeBudget, name: str = "decoder") -> bool:
     def evaluate() -> None:
         average = deepcopy(parts.vae)
         average.decoder.load_state_dict(loop.averages["decoder"])
-        one, two = (reconstruction_accuracy(average, count, 200, seed=3100) for count in (1, 2))
+        one, two = (reconstruction_accuracy(average, count, NUM_EVALUATED, seed=3100) for count in (1, 2))
         samples = loop.step * _BATCH[device().type] * process_group.world_size()
         learning_curve.note(out, name, loop.spent_s / 60, samples, (one, two))
         average.save_pretrained(out / "vae")

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from brushwork_schemas.catalogue.engine_fit import check_engine
-from brushwork_schemas.catalogue.pipeline_description import PipelineDescription
+from brushwork_schemas.catalogue.pipeline_description import PipelineDescription, fields_of_entry
 from brushwork_schemas.catalogue.source import Source
 from brushwork_schemas.families.family import Family
 from brushwork_schemas.families.registry import all_families
@@ -126,7 +126,7 @@ class Model(BaseModel):
             return entry
         family = all_families()[entry["family"]]
         if family.is_described:
-            return {**_described(entry.get("pipeline")), **entry}
+            return {**fields_of_entry(entry.get("pipeline"), entry.get("kinds")), **entry}
         known = {"kinds": family.kinds, "accepts": family.accepts, "schedulers": family.schedulers}
         return {**known, **entry}
 
@@ -154,10 +154,12 @@ class Model(BaseModel):
                         kind=kind,
                     )
                 )
-        requests = [all_kinds()[kind].request_type for kind in self.kinds]
+        kinds = self._kinds_of_settings()
+        requests = [all_kinds()[kind].request_type for kind in kinds]
         special = frozenset().union(*(request.SPECIAL for request in requests))
         _known("accepts", set(self.accepts), special)
-        offered = set(self.family_spec.accepts).union(*map(self._described_parameters, self.kinds))
+        known = special if kinds != self.kinds else set(self.family_spec.accepts)
+        offered = known.union(*map(self._described_parameters, self.kinds))
         if unaccepted := set(self.accepts) - offered:
             raise ValueError(
                 said(
@@ -167,9 +169,9 @@ class Model(BaseModel):
                 )
             )
         fields = {name for request in requests for name in request.model_fields}
-        _known("defaults", {name for name in self.defaults if name not in self.kinds}, fields)
+        _known("defaults", {name for name in self.defaults if name not in kinds}, fields)
         for kind, own in self.defaults.items():
-            if kind in self.kinds:
+            if kind in kinds:
                 if not isinstance(own, dict):
                     raise ValueError(said("defaults.{kind} must be a table of request fields", kind=kind))
                 _known(f"defaults.{kind}", set(own), set(all_kinds()[kind].request_type.model_fields))
@@ -209,6 +211,13 @@ class Model(BaseModel):
                         )
                     )
         return self
+
+    def _kinds_of_settings(self) -> tuple[str, ...]:
+        """Return the kinds that defaults and accepted fields can be of."""
+        if self.kinds or self.pipeline is not None or not self.family_spec.is_described:
+            return self.kinds
+        # The model serves nothing until its pipeline is described. Its settings are checked again then.
+        return tuple(kind for kind in self.family_spec.kinds if kind in all_kinds())
 
     def _check_defaults(self, kind: str) -> None:
         """Validate the defaults now: later, a wrong one would be reported to callers as their own mistake."""
@@ -362,23 +371,6 @@ class AddOn(BaseModel):
         else:
             file = source.get("file") if isinstance(source, Mapping) else None
         return {**entry, "weight_name": Path(file).name} if isinstance(file, str | Path) else entry
-
-
-def _described(pipeline: Any) -> dict[str, Any]:
-    """Return kinds, special fields and schedulers of a model by the description of its pipeline."""
-    try:
-        found = PipelineDescription.model_validate(pipeline)
-    except ValidationError:
-        # The field itself reports what is wrong. Without a description, the model serves nothing yet.
-        return {}
-    kinds = [kind for kind in all_kinds() if kind in found.parameters]
-    special = {
-        name
-        for kind in kinds
-        for name in found.parameters[kind]
-        if name in all_kinds()[kind].request_type.SPECIAL
-    }
-    return {"kinds": tuple(kinds), "accepts": tuple(sorted(special)), "schedulers": found.schedulers}
 
 
 def _known(what: str, given: set[str], known: set[str] | frozenset[str]) -> None:

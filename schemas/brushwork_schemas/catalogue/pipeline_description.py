@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from brushwork_schemas.kinds.registry import all_kinds
 
 
 class PipelineDescription(BaseModel):
@@ -48,3 +50,26 @@ class PipelineDescription(BaseModel):
         merged = {**sizes, **self.defaults, **own}
         fields = self.parameters.get(kind, ())
         return {name: merged[name] for name in fields if merged.get(name) is not None}
+
+
+def fields_of_entry(pipeline: Any, chosen: Any) -> dict[str, Any]:
+    """Return kinds, special fields and schedulers of an entry by the description of its pipeline.
+
+    Args:
+        pipeline: The description, as the entry has it.
+        chosen: The kinds that the entry has; None for all that the pipeline serves.
+    """
+    try:
+        found = PipelineDescription.model_validate(pipeline)
+    except ValidationError:
+        # The field itself reports what is wrong. Without a description, the model serves nothing yet.
+        return {}
+    served = chosen if isinstance(chosen, list | tuple) else found.parameters
+    kinds = [kind for kind in all_kinds() if kind in found.parameters and kind in served]
+    special = {
+        name
+        for kind in kinds
+        for name in found.parameters[kind]
+        if name in all_kinds()[kind].request_type.SPECIAL
+    }
+    return {"kinds": tuple(kinds), "accepts": tuple(sorted(special)), "schedulers": found.schedulers}

@@ -8,6 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Archive, Artifact
 from brushwork_schemas.kinds.examples import UPLOADED_ARCHIVE
+from brushwork_schemas.kinds.explanations.mistakes import (
+    ConfusedPair,
+    WrongPrediction,
+    mistake_facts,
+    mistake_tables,
+    sample_mistakes,
+)
 from brushwork_schemas.kinds.kind import Kind, ModelTraining, ReadPicture
 from brushwork_schemas.kinds.request import CHINESE, Request
 from brushwork_schemas.kinds.result import Result
@@ -149,6 +156,14 @@ class ImageClassificationTrainingResult(Result):
         description="Counts on the validation pictures, or on the training pictures if there are none: "
         "rows are true classes, columns are answers."
     )
+    confused_pairs: tuple[ConfusedPair, ...] = Field(
+        (), description="The most frequent mistakes of `confusion_matrix`, most frequent first."
+    )
+    wrong_predictions: tuple[WrongPrediction, ...] = Field(
+        (),
+        description="The most confident mistakes on validation pictures, most confident first. "
+        "`explanation.maps` has a map of each answer, in the same order.",
+    )
     num_train_images: int
     num_validation_images: int
     filename_encoding: str | None = Field(
@@ -165,6 +180,7 @@ def _facts(result: ImageClassificationTrainingResult) -> Iterable[tuple[str, str
     if result.validation_accuracy is not None:
         yield "validation", f"{result.validation_accuracy:.1%} correct"
     yield "training", f"{result.train_accuracy:.1%} correct"
+    yield from mistake_facts(result.confused_pairs, result.wrong_predictions)
     yield "weights", f"of epoch {result.best_epoch}, {result.weights.size_bytes} bytes"
     yield from curve_facts(result.curve)
 
@@ -205,7 +221,19 @@ def _view(job: "Job") -> Sequence[Block]:
                 },
             )
         )
+    if result is not None:
+        blocks += mistake_tables(result.confused_pairs, result.wrong_predictions)
     return blocks
+
+
+def _main_pictures(result: ImageClassificationTrainingResult) -> Sequence[Artifact]:
+    return (result.plot,)
+
+
+def _files_by_name(result: ImageClassificationTrainingResult) -> Mapping[str, Artifact]:
+    files = {"weights": result.weights, "config": result.config, "plot": result.plot}
+    wrong = {f"wrong-{place}": each.picture for place, each in enumerate(result.wrong_predictions, 1)}
+    return {**files, **wrong}
 
 
 def _charts(curve: Sequence[Epoch], num_epochs: int) -> Iterable[Chart]:
@@ -299,6 +327,7 @@ def _sample(job: "Job", picture: ReadPicture) -> Mapping[str, Any]:
         "train_accuracy": curve[-1]["train_accuracy"],
         "validation_accuracy": curve[-1]["validation_accuracy"],
         "confusion_matrix": ((9, 1), (1, 9)),
+        **sample_mistakes(labels),
         "num_train_images": 80,
         "num_validation_images": 20,
     }
@@ -323,6 +352,8 @@ KIND = Kind(
     facts=_facts,
     view=_view,
     headline=_headline,
+    main_pictures=_main_pictures,
+    files_by_name=_files_by_name,
     trains=ModelTraining(kind="image-classification", family="trained-classifier"),
     words={
         "zh": {
@@ -330,6 +361,8 @@ KIND = Kind(
             "result.weights.label": "权重",
             "result.config.label": "配置",
             "result.plot.label": "曲线图",
+            "result.confused_pairs.label": "最常混淆的类别",
+            "result.wrong_predictions.label": "最有把握的错误",
             "field.seed.hint": "用于划分、初始权重和顺序。不填则随机。",
             "field.dataset.label": "数据集",
             "field.dataset.hint": "zip 或 tar，每个类别一个文件夹，或含 train/ 与 validation/。",

@@ -4,10 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from contextvars import ContextVar, copy_context
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -18,53 +18,26 @@ from brushwork_workers.batching.arguments import (
     completion_event,
     run_together,
 )
+from brushwork_workers.batching.beside_run import BesideRun
+from brushwork_workers.batching.call_groups import CallBatch, WaitingCall
 from brushwork_workers.batching.call_options import CallOptions
-from brushwork_workers.batching.cooperative_thread import CooperativeThread, current_thread, wait_for
-from brushwork_workers.batching.engine_use import EngineNames, OnEngines, prepared
+from brushwork_workers.batching.callers import Caller, CallWithdrawn, NeverStops, PendingCall
+from brushwork_workers.batching.cooperative_thread import (
+    CooperativeThread,
+    current_thread,
+    switching_thread,
+    wait_for,
+)
+from brushwork_workers.batching.engine_use import OnEngines, prepared
 from brushwork_workers.batching.model_executor import StopCheck
-from brushwork_workers.batching.scheduler import CallBatch, Scheduler, WaitingCall
+from brushwork_workers.batching.scheduler import Scheduler
 from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.accelerator import empty_cache
-from brushwork_workers.device.cpu import device_thread
+from brushwork_workers.device.cpu import device_thread, returned_if_long
 
 LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class CallWithdrawn(Exception):
-    """The job of the call has ended, so nobody waits for the answer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Caller:
-    """A job as the batcher sees it; see `ModelExecutor.job`."""
-
-    stop: StopCheck
-    priority: int = 0
-    alone: bool = False
-    on_progress: Callable[[], None] = lambda: None
-    on_engines: OnEngines = lambda names: None
-    since_s: float = field(default_factory=time.monotonic)
-
-
-@dataclass(frozen=True)
-class PendingCall:
-    """A call that waits or runs, the future of its answer, and what has run its modules.
-
-    Args:
-        call: The call.
-        options: Options of the called module.
-        thread: The cooperative thread in which its caller runs; None for a thread of its own.
-        answer: The future of its answer.
-        engines: What has run its modules.
-    """
-
-    call: ModuleCall
-    options: CallOptions
-    thread: CooperativeThread | None = None
-    answer: Future[Any] = field(default_factory=Future)
-    engines: EngineNames = field(default_factory=dict)
 
 
 class Batcher:
@@ -112,7 +85,7 @@ class Batcher:
             JobStopped: What the job's `stop` raises, before the call and while it waits.
         """
         caller = self._caller.get()
-        pending = PendingCall(ModuleCall.of(function, args, kwargs), options, current_thread())
+        pending = PendingCall(ModuleCall.of(function, args, kwargs), options, switching_thread())
         self._enter(caller, self._waiting_call(caller, pending), pending)
         try:
             answer = wait_for(pending.answer)
@@ -137,11 +110,16 @@ class Batcher:
         on_engines: OnEngines = lambda names: None,
     ) -> Iterator[None]:
         """Surround the calls of a job. At the end of the block, no call waits for this thread any longer."""
-        caller = Caller(stop, priority, alone, on_progress, on_engines)
-        token = self._caller.set(caller)
+        caller = Caller(stop, model, priority, alone, on_progress, on_engines)
         with self._changed:
             self._scheduler.caller_began(caller, model)
         stop.on_stop(lambda: self._leave(caller))
+        with self._calls_of(caller):
+            yield
+
+    @contextmanager
+    def _calls_of(self, caller: Caller) -> Iterator[None]:
+        token = self._caller.set(caller)
         try:
             yield
         finally:
@@ -151,6 +129,37 @@ class Batcher:
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a function that makes many calls. See `ModelExecutor.run`."""
         return function() if self._pipelines is None else self._pipelines.run(function)
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once. See `ModelExecutor.run_beside`."""
+        parent = self._caller.get() or Caller(NeverStops())
+        run = BesideRun(functions, on_done, parent, self._leave)
+        with self._changed:
+            # It waits for the functions, so nobody needs to wait for it.
+            self._scheduler.caller_pauses(parent)
+            for caller in run.callers:
+                self._scheduler.caller_began(caller, caller.model, is_extra=True)
+        try:
+            self._run_at_once(run.lanes(self._calls_of))
+        finally:
+            for caller in run.callers:
+                self._leave(caller)
+        return run.results()
+
+    def _run_at_once(self, lanes: Sequence[Callable[[], None]]) -> None:
+        if self._pipelines is None:
+            with ThreadPoolExecutor(max(1, len(lanes)), thread_name_prefix="beside") as threads:
+                for lane in lanes:
+                    threads.submit(copy_context().run, lane)
+        elif current_thread() is self._pipelines and switching_thread() is None:
+            # Nobody else can go on in this thread, so the first one runs all functions, one after another.
+            for lane in lanes:
+                lane()
+        else:
+            for ended in self._pipelines.run_behind(lanes):
+                wait_for(ended)
 
     def close(self) -> None:
         """End the device thread; calls that still wait are canceled."""
@@ -180,6 +189,7 @@ class Batcher:
             priority=caller.priority if caller else 0,
             comes_back=caller is not None,
             job_since_s=caller.since_s if caller else None,
+            is_extra=caller is not None and caller.is_extra,
         )
 
     def _enter(self, caller: Caller | None, waiting: WaitingCall, pending: PendingCall) -> None:
@@ -213,7 +223,8 @@ class Batcher:
         try:
             with torch.no_grad():
                 while (batch := self._next_batch()) is not None:
-                    self._run_safely(batch)
+                    with returned_if_long():
+                        self._run_safely(batch)
         finally:
             self._end()
 
@@ -240,8 +251,9 @@ class Batcher:
         with self._changed:
             while not self._is_closed:
                 now_s = time.monotonic()
-                callers_run = self._pipelines is not None and not self._pipelines.is_idle
-                decision = self._scheduler.next_batch(now_s, callers_run=callers_run)
+                callers_run = self._pipelines is not None and self._pipelines.runs_first
+                extra_run = self._pipelines is not None and not self._pipelines.is_idle
+                decision = self._scheduler.next_batch(now_s, callers_run=callers_run, extra_run=extra_run)
                 if isinstance(decision, CallBatch):
                     self._delivery.deliver_all()
                     return decision

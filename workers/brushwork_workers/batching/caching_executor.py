@@ -1,9 +1,10 @@
 """A `ModelExecutor` that answers repeated calls of text encoders from a cache."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from brushwork_workers.batching.arguments import owner_of
@@ -89,18 +90,41 @@ class CachingExecutor:
             priority=priority,
             alone=alone,
             on_progress=on_progress,
-            on_engines=job.note,
+            on_engines=self._note,
         )
-        with own:
-            token = self._job.set(job)
-            try:
-                yield
-            finally:
-                self._job.reset(token)
+        with own, self._current(job):
+            yield
+
+    @contextmanager
+    def _current(self, job: _CachingJob) -> Iterator[None]:
+        token = self._job.set(job)
+        try:
+            yield
+        finally:
+            self._job.reset(token)
+
+    def _note(self, names: Mapping[str, set[str]]) -> None:
+        if (job := self._job.get()) is not None:
+            job.note(names)
 
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a function that makes many calls. See `ModelExecutor.run`."""
         return self._own.run(function)
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once. See `ModelExecutor.run_beside`."""
+        job = self._job.get()
+        if job is None:
+            return self._own.run_beside(functions, on_done=on_done)
+        # What has run the last call is noted for each function.
+        each = [partial(self._beside, replace(job), function) for function in functions]
+        return self._own.run_beside(each, on_done=on_done)
+
+    def _beside(self, job: _CachingJob, function: Callable[[], _T]) -> _T:
+        with self._current(job):
+            return function()
 
     def close(self) -> None:
         """End the background thread of the other executor."""

@@ -48,6 +48,11 @@ class CallGraph:
         self._forget(caller)
         self._last.pop(caller, None)
 
+    @property
+    def expects_any(self) -> bool:
+        """Whether any caller is between two calls."""
+        return bool(self._expected)
+
     def is_expected(self, position: CallPosition) -> bool:
         """Whether any caller may join the group of calls at this position."""
         return any(self._may_lead(origin, position) for origin in self._num_at)
@@ -61,6 +66,10 @@ class CallGraph:
         late = [caller for caller, origin in self._expected.items() if self._may_lead(origin, position)]
         for caller in late:
             self._forget(caller)
+
+    def stop_expecting_caller(self, caller: Hashable) -> None:
+        """Do not expect a caller until it has called again."""
+        self._forget(caller)
 
     def _may_lead(self, origin: CallPosition, position: CallPosition) -> bool:
         if origin.module == position.module:

@@ -6,7 +6,7 @@ jobs as one. No other module depends on which of the two is used.
 """
 
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,8 @@ import torch
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
+from brushwork_workers.batching.shared_device import SharedDevice
+from brushwork_workers.device.cpu import returned_if_long
 
 _T = TypeVar("_T")
 
@@ -92,6 +94,28 @@ class ModelExecutor(Protocol):
         """
         ...
 
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once, so that their calls gather, and return their results.
+
+        Their calls are extra calls: they run after the own calls of all jobs, and still run in the end. Some
+        of the functions run at a time, so a list may be long. They may run in other threads, but with the
+        context variables of the caller, and apart from their calls they must not wait for anything. A job
+        whose calls run alone shares none of these either.
+
+        Args:
+            functions: Each is called at most once.
+            on_done: Called with the number of functions that have ended, in any thread, but never by two at
+                once. It must be quick and make no calls.
+
+        Raises:
+            Exception: The first error of a function or of `on_done`. The calls of the others are withdrawn,
+                and functions that have not begun do not begin.
+            JobStopped: What the job's `stop` raises.
+        """
+        ...
+
     def close(self) -> None:
         """End the background thread: a process that exits in the middle of a call is aborted."""
         ...
@@ -101,25 +125,30 @@ class SerialExecutor:
     """A `ModelExecutor` that runs one call at a time, in the thread of the caller."""
 
     def __init__(self) -> None:
-        self._device_is_free = threading.Lock()
+        self._device = SharedDevice()
         self._waiting: set[Callable[[], None]] = set()
         self._local = threading.local()
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with self._device(), torch.no_grad(), prepared(options, function) as engines:
+        with (
+            self._device_of_job(),
+            returned_if_long(),
+            torch.no_grad(),
+            prepared(options, function) as engines,
+        ):
             answer = function(*args, **kwargs)
         getattr(self._local, "on_engines", _no_engines)(engines)
         return answer
 
     @contextmanager
-    def _device(self) -> Iterator[None]:
+    def _device_of_job(self) -> Iterator[None]:
         """Hold the device inside the block. At its end, all callers that wait for the device are notified."""
         stop: StopCheck | None = getattr(self._local, "stop", None)
         on_progress = getattr(self._local, "on_progress", _nothing)
         self._waiting.add(on_progress)
-        with self._device_is_free:
+        with self._device.held(is_extra=getattr(self._local, "is_extra", False)):
             self._waiting.discard(on_progress)
             if stop is not None:
                 stop.check()
@@ -149,6 +178,23 @@ class SerialExecutor:
     def run(self, function: Callable[[], _T]) -> _T:
         """Run the function in this thread."""
         return function()
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run the functions one after another in this thread."""
+        results = []
+        before, self._local.is_extra = getattr(self._local, "is_extra", False), True
+        try:
+            for function in functions:
+                if (stop := getattr(self._local, "stop", None)) is not None:
+                    stop.check()
+                results.append(function())
+                if on_done is not None:
+                    on_done(len(results))
+        finally:
+            self._local.is_extra = before
+        return results
 
     def close(self) -> None:
         """Do nothing: there is no background thread."""

@@ -27,97 +27,25 @@ The rules, and why:
 - **No batch that gains nothing.** If one more call costs as much as a batch of its own (`RowCost`), sharing
   makes every job end as late as the last one. Such calls run alone, those of the oldest job first: the device
   computes as many rows a second, and jobs end one after another.
+- **Extra calls come last.** The extra calls of a job, such as those of its explanation, gather in groups of
+  their own, with those of other jobs. They run when no own call of any job waits, and none is about to come
+  back: the job of a caller that was just answered would wait for them at every step.
+- **Extra calls run in the end.** Under steady load they have one batch now and then (`EXTRA_EVERY_S`), which
+  takes at most a fifth of the device (`EXTRA_PAUSES`). So a job waits for at most one such batch.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 from brushwork_workers.batching.budget import BatchBudget
 from brushwork_workers.batching.call_graph import CallGraph, CallPosition
-from brushwork_workers.batching.row_cost import RowCost
+from brushwork_workers.batching.call_groups import CallBatch, CallGroup, WaitingCall, timeout_after
 
-SHORTEST_TIMEOUT_S = 0.001
-LONGEST_TIMEOUT_S = 0.05
-TIMEOUT_SHARE = 0.25
-# While callers are known to run. A batch without them delays them by as much as it takes.
-SHORTEST_TIMEOUT_OF_RUNNING_S = 0.25
-LONGEST_TIMEOUT_OF_RUNNING_S = 1.0
-HEAD_START_S = 1.0
-# From this share of one more call on, calls run alone. A batch would be faster by a twentieth at most.
-ALONE_SHARE = 0.95
-# The pause between two batches must not count: shorter calls always share.
-ALONE_FROM_S = 0.05
 MAX_GROUPS = 256
-
-
-@dataclass(frozen=True, eq=False)
-class WaitingCall:
-    """A call that waits to be run.
-
-    Args:
-        caller: The job or thread that waits for the answer; it has one call at a time.
-        module: The module that is called; each module has a budget.
-        key: Calls of equal keys may run together. Keys of different modules differ.
-        since_s: When it began to wait, in seconds of a monotonic clock.
-        rows: Length of its batch axis.
-        pixels: Pixels of all its rows.
-        max_rows: Most rows of a batch of its module; None for the scheduler's limit.
-        priority: Steps of priority; a higher number is more urgent, 0 is normal.
-        comes_back: Whether its caller may call again soon, so that others should wait for it.
-        job_since_s: When its job began, on the same clock; None for `since_s`.
-    """
-
-    caller: Hashable
-    module: Hashable
-    key: Hashable
-    since_s: float
-    rows: int = 1
-    pixels: int = 1
-    max_rows: int | None = None
-    priority: int = 0
-    comes_back: bool = True
-    job_since_s: float | None = None
-
-    @property
-    def rank(self) -> float:
-        """The order of calls: the lowest rank runs first."""
-        return self.since_s - self.priority * HEAD_START_S
-
-    @property
-    def job_rank(self) -> float:
-        """The order of jobs whose calls run alone."""
-        since_s = self.since_s if self.job_since_s is None else self.job_since_s
-        return since_s - self.priority * HEAD_START_S
-
-
-@dataclass(frozen=True)
-class CallBatch:
-    """Calls of one key that are to be run together now.
-
-    Args:
-        calls: At least one call.
-        reason: Why now: "full", "complete" (all expected callers are here) or "lingered" (the timeout is
-            over).
-        max_rows: Most rows that a batch of this module may have.
-        passed_over: How many other calls wait, by the reason why they are not in the batch: "no room", "other
-            arguments" (of the same module) or "other module".
-    """
-
-    calls: tuple[WaitingCall, ...]
-    reason: str
-    max_rows: int = 1
-    passed_over: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        """Rows of all its calls."""
-        return sum(call.rows for call in self.calls)
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of all its calls."""
-        return sum(call.pixels for call in self.calls)
+# Extra calls wait for own ones that long at most, and for this many times as long as their last batch took.
+EXTRA_EVERY_S = 1.0
+EXTRA_PAUSES = 4.0
 
 
 @dataclass(frozen=True)
@@ -125,77 +53,6 @@ class Wait:
     """No batch is ready. Ask again at `at_s`, or when a call arrives; None: only when a call arrives."""
 
     at_s: float | None
-
-
-@dataclass
-class _Group:
-    """The waiting calls of one key, and the last batch of that key."""
-
-    budget: BatchBudget
-    calls: list[WaitingCall] = field(default_factory=list)
-    last_took_s: float | None = None
-    ended_s: float = float("-inf")
-    cost: RowCost = field(default_factory=RowCost)
-    runs_alone: bool = False
-    last_calls: tuple[WaitingCall, ...] = ()
-
-    @property
-    def rank(self) -> float:
-        # Calls of younger jobs, which wait for their turn, would pass for ever for the oldest of all.
-        return self.of_oldest_job.rank if self.runs_alone else min(call.rank for call in self.calls)
-
-    @property
-    def of_oldest_job(self) -> WaitingCall:
-        return min(self.calls, key=lambda call: call.job_rank)
-
-    def ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
-        self.last_took_s, self.ended_s, self.last_calls = took_s, now_s, batch.calls
-        self.cost.observe(batch.rows, took_s, now_s)
-        measured = self.cost.one_more(min(call.rows for call in batch.calls), now_s)
-        if measured is None:
-            # One call alone, now and then, shows what the others cost. Short calls share in any case.
-            is_long = len(batch.calls) > 1 and took_s / len(batch.calls) >= ALONE_FROM_S
-            self.runs_alone = is_long and self.cost.is_known(batch.rows, now_s)
-        else:
-            self.runs_alone = measured[0] >= ALONE_FROM_S and measured[1] >= ALONE_SHARE
-
-    def timeout_at_s(self, *, callers_run: bool) -> float:
-        took_s = self.last_took_s or 0.0
-        if callers_run:
-            timeout_s = min(max(took_s, SHORTEST_TIMEOUT_OF_RUNNING_S), LONGEST_TIMEOUT_OF_RUNNING_S)
-        else:
-            timeout_s = min(max(TIMEOUT_SHARE * took_s, SHORTEST_TIMEOUT_S), LONGEST_TIMEOUT_S)
-        return max(self.calls[0].since_s, self.ended_s) + timeout_s
-
-    @property
-    def position(self) -> CallPosition:
-        return CallPosition(self.calls[0].module, self.calls[0].key)
-
-    def reason(self, now_s: float, *, expects_others: bool, callers_run: bool) -> str | None:
-        """Why it should run now; None if it should wait."""
-        rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
-        is_full = rows >= self.budget.max_rows or pixels >= self.budget.max_pixels
-        if is_full and not self.runs_alone:
-            return "full"
-        if self.last_took_s is not None and not expects_others:
-            return "complete"
-        return "lingered" if now_s >= self.timeout_at_s(callers_run=callers_run) else None
-
-    def take(self) -> tuple[WaitingCall, ...]:
-        """Remove and return the first calls, as many as fit and at least one."""
-        if self.runs_alone:
-            first = self.of_oldest_job
-            self.calls.remove(first)
-            return (first,)
-        taken: list[WaitingCall] = []
-        rows = pixels = 0
-        for call in sorted(self.calls, key=lambda call: call.rank):
-            rows, pixels = rows + call.rows, pixels + call.pixels
-            if taken and not self.budget.allows(rows, pixels):
-                break
-            taken.append(call)
-        self.calls = [call for call in self.calls if call not in taken]
-        return tuple(taken)
 
 
 class Scheduler:
@@ -210,52 +67,99 @@ class Scheduler:
         self._max_rows = max_rows
         self._max_pixels = max_pixels
         self._budgets: dict[Hashable, BatchBudget] = {}
-        self._groups: dict[Hashable, _Group] = {}
-        self._call_graph = CallGraph()
+        self._groups: dict[Hashable, CallGroup] = {}
+        self._own_graph = CallGraph()
+        self._extra_graph = CallGraph()
+        # The last batch with an own call: when it ended, and how long it took.
+        self._own_ended_s, self._own_took_s = float("-inf"), 0.0
+        # Until then, extra calls wait for own ones.
+        self._extra_from_s = float("-inf")
 
-    def caller_began(self, caller: Hashable, model: Hashable) -> None:
-        """Expect calls of a caller, in the order of other callers that began with the same model."""
-        self._call_graph.expect(caller, CallPosition(("begin", model)))
+    def caller_began(self, caller: Hashable, model: Hashable, *, is_extra: bool = False) -> None:
+        """Expect calls of a caller, in the order of other callers that began with the same model.
+
+        Args:
+            caller: The caller.
+            model: Name of its model.
+            is_extra: Whether it makes extra calls.
+        """
+        self._graph(is_extra).expect(caller, CallPosition(("begin", model)))
+
+    def caller_pauses(self, caller: Hashable) -> None:
+        """Do not wait for a caller until it has called again."""
+        self._own_graph.stop_expecting_caller(caller)
+        self._extra_graph.stop_expecting_caller(caller)
 
     def call_arrived(self, call: WaitingCall) -> None:
         """Add a waiting call."""
-        self._call_graph.called(call.caller, call.module)
+        self._graph(call.is_extra).called(call.caller, call.module)
         self._group(call).calls.append(call)
 
     def caller_left(self, caller: Hashable) -> None:
         """Expect no more calls of a caller, and withdraw its waiting call."""
-        self._call_graph.left(caller)
+        self._own_graph.left(caller)
+        self._extra_graph.left(caller)
         for group in self._groups.values():
             group.calls = [call for call in group.calls if call.caller != caller]
             group.last_calls = tuple(call for call in group.last_calls if call.caller != caller)
 
-    def next_batch(self, now_s: float, *, callers_run: bool = False) -> CallBatch | Wait:
+    def next_batch(
+        self, now_s: float, *, callers_run: bool = False, extra_run: bool = False
+    ) -> CallBatch | Wait:
         """Choose the batch to run now, or return when to ask again.
 
         Args:
             now_s: The time.
-            callers_run: Whether some callers are known to run now, so that their next calls come soon.
+            callers_run: Whether some callers of own calls are known to run now, so that their next calls come
+                soon.
+            extra_run: The same of callers of extra calls.
         """
         waiting = [group for group in self._groups.values() if group.calls]
-        for group in sorted(waiting, key=lambda group: group.rank):
+        own = [group for group in waiting if not group.is_extra]
+        extra = [group for group in waiting if group.is_extra]
+        extra_from_s = self._extra_may_run_from_s(own, extra, callers_run=callers_run)
+        # Extra calls whose turn it is come first here: without own calls that wait, nothing else is left.
+        for groups, run, may_run in ((extra, extra_run, now_s >= extra_from_s), (own, callers_run, True)):
+            if may_run and (batch := self._first_ready(groups, now_s, callers_run=run)):
+                return batch
+        own_s = [group.timeout_at_s(callers_run=callers_run) for group in own]
+        extra_s = [max(extra_from_s, group.timeout_at_s(callers_run=extra_run)) for group in extra]
+        return Wait(min(own_s + extra_s, default=None))
+
+    def _first_ready(
+        self, groups: Sequence[CallGroup], now_s: float, *, callers_run: bool
+    ) -> CallBatch | None:
+        for group in sorted(groups, key=lambda group: group.rank):
             position = group.position
             expects_others = self._expects_others(group, position)
             reason = group.reason(now_s, expects_others=expects_others, callers_run=callers_run)
             if reason:
                 if reason == "lingered":
-                    self._call_graph.stop_expecting(position)
+                    self._graph(group.is_extra).stop_expecting(position)
                 calls = group.take()
                 return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
-        timeouts = [group.timeout_at_s(callers_run=callers_run) for group in waiting]
-        return Wait(min(timeouts) if timeouts else None)
+        return None
 
-    def _expects_others(self, group: _Group, position: CallPosition) -> bool:
+    def _extra_may_run_from_s(
+        self, own: Sequence[CallGroup], extra: Sequence[CallGroup], *, callers_run: bool
+    ) -> float:
+        """When extra calls may run, if nothing else changes until then."""
+        oldest_s = min((call.since_s for group in extra for call in group.calls), default=0.0)
+        turn_s = max(self._extra_from_s, oldest_s + EXTRA_EVERY_S)
+        if own:
+            return turn_s
+        if not self._own_graph.expects_any:
+            return float("-inf")
+        return min(turn_s, self._own_ended_s + timeout_after(self._own_took_s, callers_run=callers_run))
+
+    def _expects_others(self, group: CallGroup, position: CallPosition) -> bool:
+        graph = self._graph(group.is_extra)
         if not group.runs_alone:
-            return self._call_graph.is_expected(position)
+            return graph.is_expected(position)
         # Only for an older job, which otherwise would take turns with this one.
         first = group.of_oldest_job
         older = [call for call in group.last_calls if call.job_rank < first.job_rank]
-        return any(self._call_graph.expects(call.caller, position) for call in older)
+        return any(graph.expects(call.caller, position) for call in older)
 
     def batch_answered(self, batch: CallBatch) -> None:
         """Record that a batch fitted into memory: its callers get their answers and may call again."""
@@ -263,11 +167,15 @@ class Scheduler:
         group.budget.succeeded(batch.pixels)
         for call in batch.calls:
             if call.comes_back:
-                self._call_graph.expect(call.caller, CallPosition(call.module, call.key))
+                self._graph(call.is_extra).expect(call.caller, CallPosition(call.module, call.key))
 
     def batch_ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
         """Record the duration of a batch; the device is free again."""
         self._group(batch.calls[0]).ended(batch, took_s, now_s)
+        if batch.calls[0].is_extra:
+            self._extra_from_s = now_s + max(EXTRA_EVERY_S, EXTRA_PAUSES * took_s)
+        else:
+            self._own_ended_s, self._own_took_s = now_s, took_s
 
     def batch_too_large(self, batch: CallBatch) -> None:
         """Make the next batches of the module smaller, because this one did not fit."""
@@ -282,12 +190,19 @@ class Scheduler:
     def _passed_over(self, taken: WaitingCall) -> Counter[str]:
         return Counter(_difference(call, taken) for group in self._groups.values() for call in group.calls)
 
-    def _group(self, call: WaitingCall) -> _Group:
+    def _graph(self, is_extra: bool) -> CallGraph:
+        return self._extra_graph if is_extra else self._own_graph
+
+    def _group(self, call: WaitingCall) -> CallGroup:
         # A group may be forgotten while its calls run; it is then created again when they have ended.
-        if call.key not in self._groups:
+        if call.group_key not in self._groups:
             self._forget_empty_groups()
-            self._groups[call.key] = _Group(self._budget(call))
-        return self._groups[call.key]
+            other = self._groups.get((call.key, not call.is_extra))
+            group = CallGroup(self._budget(call), is_extra=call.is_extra)
+            if other is not None:
+                group.cost, group.runs_alone = other.cost, other.runs_alone
+            self._groups[call.group_key] = group
+        return self._groups[call.group_key]
 
     def _budget(self, call: WaitingCall) -> BatchBudget:
         if call.module not in self._budgets:

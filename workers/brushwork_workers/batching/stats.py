@@ -6,8 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from brushwork_workers.batching.call_groups import CallBatch
 from brushwork_workers.batching.call_options import CallOptions
-from brushwork_workers.batching.scheduler import CallBatch
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ Both settings matter when models run on the CPU; `python -m benchmarks.cpu_setti
 
 import ctypes
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -15,6 +17,9 @@ KEPT_BYTES = 2**30
 # Larger blocks go back to the system at once.
 LARGE_BLOCK_BYTES = 64 * 2**20
 GROWTH_BYTES = 64 * 2**20
+# The system takes 0.4 s of processor time to fill a gibibyte of pages with zeros again.
+LONG_S = 1.0
+_keeps_memory = threading.Event()
 
 
 def keep_memory() -> bool:
@@ -35,7 +40,28 @@ def keep_memory() -> bool:
     is_kept = all(mallopt(name, value) for name, value in wanted.items())
     # Versions before 2.35 allow no threshold of more than 32 MiB. There, all blocks are kept.
     has_threshold = mallopt(_M_MMAP_THRESHOLD, LARGE_BLOCK_BYTES)
+    if is_kept:
+        _keeps_memory.set()
     return is_kept and bool(has_threshold or mallopt(_M_MMAP_MAX, 0))
+
+
+@contextmanager
+def returned_if_long(long_s: float = LONG_S) -> Iterator[None]:
+    """Return freed memory to the system after the block, if the block has computed for long.
+
+    Only kept memory of short computations saves time. Between two long ones, decoded pictures and other small
+    blocks of all threads come to lie in what the first has freed, so the second does not fit there, and the
+    process grows with each of them. Nothing is done in a process that has not called `keep_memory`.
+
+    Args:
+        long_s: Seconds of processor time of this thread. Other programs on the cores do not change them.
+    """
+    began_s = time.thread_time()
+    try:
+        yield
+    finally:
+        if _keeps_memory.is_set() and time.thread_time() - began_s >= long_s:
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def device_thread(serve: Callable[[], None], num_threads: int | None = None) -> threading.Thread:

@@ -48,6 +48,7 @@ from brushwork_workers.execution.attempt_result import (
 from brushwork_workers.execution.attempt_start import AttemptStart
 from brushwork_workers.execution.engines_used import EnginesUsed, provenance_of
 from brushwork_workers.execution.exclusive_gate import ExclusiveGate
+from brushwork_workers.execution.explained_result import check_explained, is_explained
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.job_group import JobGroup, JobGroups, Prepared, Ready, Step
 from brushwork_workers.execution.metrics import JobMetrics
@@ -263,10 +264,11 @@ class Executor:
     ) -> Steps[AttemptCompleted]:
         claim, began = attempt.claim, time.monotonic()
         handler = loaded_model.handler_of(claim.kind)
-        if isinstance(handler, StepwiseHandler):
+        if isinstance(handler, StepwiseHandler) and not is_explained(request):
             fields, engines = yield from self._fields_in_steps(attempt, context, request, handler)
         else:
             fields, engines = self._fields(attempt, context, request, handler)
+        check_explained(fields, request, claim.model)
         timings = Timings(
             queued_s=claim.queued_s,
             loading_s=loading_s + context.reading_s,

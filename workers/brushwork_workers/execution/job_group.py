@@ -243,11 +243,16 @@ def _called(steps: Sequence[Step | None]) -> Sequence[Any]:
     return prepared[0].handler.answers([each.inputs for each in prepared])
 
 
+def _is_apart(claim: Claim) -> bool:
+    """Return whether the job needs identical bytes, or many calls for an explanation."""
+    return bool(claim.request.get("deterministic") or claim.request.get("explain"))
+
+
 class JobGroups:
     """Divides claimed jobs into groups. Jobs of a group have the same kind, model and priority.
 
-    A job runs alone if it has to be alone, if it needs identical bytes, if its model is not loaded, or if the
-    handler does more than one call of its model (see `StepwiseHandler`).
+    A job runs alone if it has to be alone, if it needs identical bytes, if it explains its result, if its
+    model is not loaded, or if the handler does more than one call of its model (see `StepwiseHandler`).
 
     Args:
         loaded: Returns a model that is loaded.
@@ -274,7 +279,7 @@ class JobGroups:
         open_groups: dict[Hashable, list[Claim]] = {}
         for claim in claims:
             key = (claim.kind, claim.model, claim.priority)
-            most = 1 if claim.alone or claim.request.get("deterministic") else self._most_of(claim)
+            most = 1 if claim.alone or _is_apart(claim) else self._most_of(claim)
             group = open_groups.get(key, [])
             if most == 1 or not group or len(group) >= most:
                 group = []

@@ -1,5 +1,6 @@
 """Loads a model of the catalogue: finds and verifies its files, loads, tunes and warms it up."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -158,6 +159,8 @@ class ModelLoader:
         tuning.tune(model, loaded.modules, self._dtype(model))
         if engines is not None:
             engines.attach(modules_of(loaded))
+        # What the loader has read is held by cycles until then, such as the files that the weights came from.
+        gc.collect()
         for handler in loaded.handlers.values():
             handler.warm_up()
         if engines is not None:

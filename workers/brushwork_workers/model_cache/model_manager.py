@@ -10,15 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 
-from brushwork_core.files.model_folders import is_here
 from brushwork_schemas.catalogue import TRAINED, Model, trained_model
-from brushwork_schemas.errors import BrushworkError, ModelNotHere, ModelTooLarge, ModelUnavailable
+from brushwork_schemas.errors import BrushworkError, ModelTooLarge, ModelUnavailable
 from brushwork_schemas.wording.phrase import said
 
 from brushwork_workers.device.accelerator import empty_cache
 from brushwork_workers.device.failures import coded_error
 from brushwork_workers.model_cache.cpu_cache import CpuCache
-from brushwork_workers.model_cache.load_backoff import LoadBackoff, without_traceback
+from brushwork_workers.model_cache.load_backoff import without_traceback
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 from brushwork_workers.model_cache.load_queue import LoadQueue
 from brushwork_workers.model_cache.loaded_model import LoadedModel
@@ -26,6 +25,7 @@ from brushwork_workers.model_cache.metrics import LoadMetrics
 from brushwork_workers.model_cache.model_loader import ModelLoader
 from brushwork_workers.model_cache.reservation import Loading, Reservation, WhileWaiting
 from brushwork_workers.model_cache.residency import Load, LoadLater, Residency
+from brushwork_workers.model_cache.unavailable_models import UnavailableModels
 
 LOGGER = logging.getLogger(__name__)
 CHECK_EVERY_S = 0.5
@@ -71,9 +71,8 @@ class ModelManager:
         self._metrics = metrics
         self._queue = LoadQueue(max_waiters)
         self._models: dict[str, Model] = {}
-        self._not_here: set[str] = set()
         self._loaded_models: dict[str, LoadedModel] = {}
-        self._backoff = LoadBackoff()
+        self._unavailable = UnavailableModels(metrics)
         self._changed = threading.Condition()
         self._loading: Loading | None = None
         self._load_thread: threading.Thread | None = None
@@ -83,9 +82,7 @@ class ModelManager:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the models that this worker serves: loaded, or loaded when a job asks for them."""
-        # Files that were missing may have been pulled since; the next job loads them.
-        absent = {name for name in self._not_here.copy() if not is_here(self._models[name].source)}
-        return tuple(name for name in self._models if name not in self._backoff and name not in absent)
+        return tuple(name for name, model in self._models.items() if self._unavailable.may_load(model))
 
     def sizes(self) -> dict[str, int]:
         """Return the models on the device, and the bytes that each takes."""
@@ -101,10 +98,10 @@ class ModelManager:
                 self._load_at_start(model)
             except BrushworkError as error:
                 self._note_failure(model, error)
-        if self._not_here:
-            missing = ", ".join(sorted(self._not_here))
+        if missing := self._unavailable.missing:
             LOGGER.info(
-                "Models whose files are missing; they are served once the files are here: %s", missing
+                "Models whose files are missing; they are served once the files are here: %s",
+                ", ".join(missing),
             )
 
     def named(self, name: str, kind: str) -> Model:
@@ -189,7 +186,7 @@ class ModelManager:
         with self._changed:
             if self._take(reservation):
                 return
-        self._backoff.check(model.name)
+        self._unavailable.check(model.name)
         size_bytes = self._size_bytes(model)
         with self._changed:
             since_s = self._residency.request(model.name, size_bytes, time.monotonic())
@@ -266,7 +263,7 @@ class ModelManager:
         except ModelUnavailable as error:
             self._note_failure(model, error)
             raise
-        self._not_here.discard(model.name)
+        self._unavailable.note_found(model.name)
         return size_bytes
 
     def _start_load(self, reservation: Reservation, load: Load) -> None:
@@ -317,7 +314,7 @@ class ModelManager:
             )
             if fits:
                 self._loaded_models[name] = loaded_model
-        self._backoff.clear(name)
+        self._unavailable.note_loaded(name)
         self._metrics.loaded(name, loaded_model.loading_s)
         if not fits:
             size_bytes = loaded_model.size_bytes
@@ -337,16 +334,7 @@ class ModelManager:
 
     def _note_failure(self, model: Model, error: BrushworkError) -> None:
         """Record that a model cannot be loaded, and end the waits for it."""
-        if isinstance(error, ModelNotHere) and _can_be_pulled(model):
-            # No failure: its files have not been downloaded yet.
-            if model.name in self._models:
-                self._not_here.add(model.name)
-        else:
-            self._metrics.failed(model.name)
-            LOGGER.error("Model %s cannot be loaded: %s", model.name, without_traceback(error))
-            # After an OutOfMemory the next job may succeed, because it runs alone.
-            if isinstance(error, ModelUnavailable):
-                self._backoff.add(model.name, error)
+        self._unavailable.note_failed(model, error, is_served=model.name in self._models)
         with self._changed:
             self._residency.withdraw(model.name)
             self._queue.fail(model.name, without_traceback(error))
@@ -386,12 +374,6 @@ def _first_of_each_kind_first(models: Sequence[Model]) -> list[Model]:
         for kind in model.kinds:
             firsts.setdefault(kind, model.name)
     return sorted(models, key=lambda model: model.name not in firsts.values())
-
-
-def _can_be_pulled(model: Model) -> bool:
-    """Return whether files of a model that are missing may be pulled later."""
-    source = model.source
-    return source.folder is None and (source.file is None or source.file.is_file())
 
 
 def _free_memory() -> None:

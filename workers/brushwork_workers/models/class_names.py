@@ -184,7 +184,12 @@ def component_class(library: str, found_class: str) -> Any:
     # `getattr`, because deprecated names are not in `dir`, but can be used.
     if library in _LIBRARIES:
         return getattr(import_module(library), found_class, None)
+    # Imported here, because it loads diffusers.
+    from brushwork_workers.models.description.deprecated_pipelines import find_deprecated_modules
+
     pipelines = import_module("diffusers.pipelines")
+    if library not in dir(pipelines):
+        find_deprecated_modules()
     return getattr(getattr(pipelines, library), found_class, None) if library in dir(pipelines) else None
 
 

@@ -6,15 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from brushwork_core.files.model_folders import Entry, Lock, LockedFile, pulled_place, read_lock, write_lock
-from brushwork_schemas.catalogue import Source
+from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import InvalidRequest, ModelUnavailable
 from brushwork_schemas.wording.phrase import private, said
 
 from brushwork_workers.models.fingerprint import Fingerprints
 from brushwork_workers.models.hub import ByteProgress
 from brushwork_workers.models.layout import files_to_load
+from brushwork_workers.models.recognition import described
 from brushwork_workers.models.repositories import remote_repository
 from brushwork_workers.models.torchvision_file import FILES, TorchvisionFile
 
@@ -34,6 +36,7 @@ class Pull:
         licence: The licence that the hub names, if any.
         page: The address of the page of the model, if it has one.
         fetch: Downloads a file by name and returns its SHA-256.
+        pipeline: The description of the pipeline, for an entry that needs one and has none.
     """
 
     entry: Entry
@@ -43,6 +46,7 @@ class Pull:
     licence: str | None
     page: str | None
     fetch: Callable[[str, ByteProgress], str]
+    pipeline: Mapping[str, Any] | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -128,6 +132,7 @@ def plan(entry: Entry) -> Pull:
         InvalidRequest: The files of the entry do not come from a repository.
         ModelUnavailable: The model could not be loaded, or its download is not allowed; the message says why.
         ServiceUnreachable: The hub cannot be reached.
+        UnknownModelClass: The entry has no description, and its pipeline cannot be served.
     """
     source, folder = entry.source, pulled_place(entry.source)
     if folder is None:
@@ -153,7 +158,12 @@ def plan(entry: Entry) -> Pull:
             licence=repository.licence,
             page=repository.page,
             fetch=lambda name, report: repository.fetch(name, folder, report),
+            pipeline=described(repository) if _lacks_description(entry) else None,
         )
+
+
+def _lacks_description(entry: Entry) -> bool:
+    return isinstance(entry, Model) and entry.family_spec.is_described and entry.pipeline is None
 
 
 def _origin(source: Source) -> str:

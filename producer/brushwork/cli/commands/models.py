@@ -56,8 +56,11 @@ def pull(
             for name, size_bytes in found.files.items():
                 DATA.print(f"{size_bytes:>15,}  {name}", soft_wrap=True)
             continue
+        table = None if found.pipeline is None else _described(entry, found.pipeline)
         folder = _fetch(entry, found)
         NEWS.print(f"{entry.name} is in {folder}", soft_wrap=True)
+        if table is not None:
+            _write_description(entry.name, table)
     if not dry_run:
         NEWS.print("Workers with these models in their catalogue serve them from the next job on.")
 
@@ -201,6 +204,35 @@ def _fetch(entry: Model | AddOn, found: Any) -> Path:
         bar = progress.add_task(entry.name, total=found.size_bytes)
         folder: Path = found.run(lambda more: progress.advance(bar, more))
     return folder
+
+
+def _described(entry: Model | AddOn, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an entry with the description of its pipeline.
+
+    Raises:
+        InvalidRequest: The entry has settings that the pipeline lacks.
+    """
+    given = entry.model_dump(mode="json", exclude_unset=True, exclude={"name"})
+    table = {**{name: value for name, value in given.items() if value}, "pipeline": dict(pipeline)}
+    try:
+        Model.model_validate({"name": entry.name, **table})
+    except ValidationError as error:
+        wrong = first_invalid(error)
+        raise InvalidRequest(
+            said("{name}: {reason}.", name=entry.name, reason=wrong.reason), field=wrong.name or "pipeline"
+        ) from error
+    return table
+
+
+def _write_description(name: str, table: Mapping[str, Any]) -> None:
+    # Imported here, because only the extra `workers` installs the TOML writer.
+    from brushwork.cli.catalogue_file import add_description, own_file
+
+    own = own_file(Settings.load())
+    add_description(own, name, table)
+    kinds = ", ".join(table["pipeline"]["parameters"])
+    NEWS.print(f"{name} serves {kinds}, as the description in {own} says.", soft_wrap=True)
+    NEWS.print("Restart running gateways and workers, so that they read the catalogue again.", soft_wrap=True)
 
 
 def _finding(locate: Any, entry: Model | AddOn, *, is_named: bool) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Completes and checks the field `explain` of a request."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.errors.refusals import Refusals
-from brushwork_schemas.kinds.explanations.request import PARAMETERS, Explain, Method
+from brushwork_schemas.kinds.explanations.content_words import content_words, places_of
+from brushwork_schemas.kinds.explanations.request import PARAMETERS, Explain, Method, method_of
 from brushwork_schemas.wording.field_error import FieldError
 from brushwork_schemas.wording.phrase import said
 
@@ -46,3 +48,27 @@ def check_explain(explain: Explain, kind: str, methods: Sequence[Method]) -> Non
         hint = said("Leave it out. {method} reads {fields}.", method=explain.method, fields=sorted(read))
         wrong.note(FieldError.of(message, code="not_accepted", field=field, hint=hint))
     wrong.raise_any()
+
+
+def check_words(request: Any) -> None:
+    """Refuse words to explain that the prompt of a complete request does not contain.
+
+    Raises:
+        InvalidRequest: The prompt lacks a word; or none is named, and it has no content words.
+    """
+    prompt = getattr(request, "prompt", None)
+    if method_of(request) != "words" or not isinstance(prompt, str):
+        return
+    own = list(content_words(prompt))
+    if absent := [word for word in request.explain.words or () if not places_of(word, prompt)]:
+        raise InvalidRequest(
+            said("explain.words: the prompt does not contain {words}.", words=absent),
+            field="explain.words",
+            hint=said("Its content words are {words}.", words=own) if own else None,
+        )
+    if not own and not request.explain.words:
+        raise InvalidRequest(
+            said("explain: the prompt has no content words."),
+            field="explain.words",
+            hint="Name words of the prompt in explain.words.",
+        )

@@ -44,8 +44,8 @@ class Explain(BaseModel):
         None,
         ge=1,
         le=4096,
-        description="Side of the square that covers a part of the picture, in pixels of the picture; a "
-        "quarter of its shorter side by default.",
+        description="Side of the square that covers a part of the picture, in pixels of the picture; 3/16 "
+        "of its shorter side by default.",
     )
     stride: int | None = Field(
         None,
@@ -61,8 +61,8 @@ class Explain(BaseModel):
         None,
         ge=1,
         le=256,
-        description="Steps of the path of integrated gradients, 16 by default; or seeds for each word, 1 by "
-        "default.",
+        description="Steps of the path of integrated gradients, 16 by default; or how many other words take "
+        "the place of each word, 1 by default.",
     )
     faithfulness: bool = Field(
         False,

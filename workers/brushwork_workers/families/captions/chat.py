@@ -32,10 +32,14 @@ class Chat:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
+        self.special_tokens = frozenset(processor.tokenizer.all_special_ids)
         self._processor = serialized(processor, "processor")
         self._max_positions = network.config.get_text_config().max_position_embeddings
 

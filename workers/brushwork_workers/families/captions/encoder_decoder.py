@@ -34,11 +34,15 @@ class EncoderDecoder:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
+        self.special_tokens = frozenset(self._tokenizer.all_special_ids)
         self._start = network.generation_config.decoder_start_token_id
         self._max_positions = network.decoder.config.max_position_embeddings
 

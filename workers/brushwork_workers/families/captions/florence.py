@@ -35,12 +35,17 @@ class Florence:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         processor = AutoProcessor.from_pretrained(spec.folder, local_files_only=True, trust_remote_code=False)
         self._tasks_without_text = tuple(processor.task_prompts_without_inputs)
         self._tasks_with_text = tuple(processor.task_prompts_with_input)
+        self._answers: dict[str, str] = processor.tasks_answer_post_processing_type
+        self.special_tokens = frozenset(processor.tokenizer.all_special_ids)
         self._processor = serialized(processor, "processor")
         # A sequence of the decoder begins with one token.
         self._max_positions = network.config.get_text_config().max_position_embeddings - 1
@@ -59,7 +64,9 @@ class Florence:
             answer = answers[task]
             return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
-        return CaptionPrompt(dict(made), self._max_positions, decode)
+        # Other kinds of answers are positions, which stand in the text as tokens of their own.
+        is_plain = self._answers.get(task) == "pure_text"
+        return CaptionPrompt(dict(made), self._max_positions, decode, is_plain)
 
     def _task(self, prompt: str) -> str:
         """Return the task that a prompt begins with.

@@ -30,11 +30,15 @@ class Git:
     Args:
         spec: The model that is loaded.
         network: The loaded network.
+
+    Attributes:
+        special_tokens: Ids of the tokens that are no part of a text.
     """
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._pictures = PictureProcessor(spec)
         self._tokenizer = tokenizer(spec)
+        self.special_tokens = frozenset(self._tokenizer.all_special_ids)
         self._max_positions = network.config.max_position_embeddings - 1
 
     def build(self, picture: Image.Image, language: str, prompt: str) -> CaptionPrompt:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.explanations.gradients import ScoreGradients
+from brushwork_workers.families.classification.explaining import (
+    DifferentiableClassifier,
+    ExplainableClassifier,
+    explained,
+    one_hot,
+)
 from brushwork_workers.families.classification.ranking import best
 from brushwork_workers.families.common_call import called_together, performed
 from brushwork_workers.families.finite import check_finite
@@ -63,13 +71,22 @@ class TrainedClassifier:
         self._preparation = preparation
         options = replace(spec.options, part="network", pixels_per_row=preparation.image_size**2)
         self._network = ModuleProxy(network, spec.model_executor, options)
+        gradients = ScoreGradients(spec.model.name, network, network, spec.model_executor, options)
+        self._explainable = ExplainableClassifier(
+            labels,
+            lambda picture: self._probabilities(self.answers([self._inputs(picture)])[0]),
+            spec.model_executor,
+            DifferentiableClassifier(gradients, self._inputs, partial(one_hot, num_classes=len(labels))),
+        )
 
     def warm_up(self) -> None:
         """Classify a black picture."""
         self.answers([self._inputs(Image.new("RGB", (64, 64)))])
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """Classify one picture."""
+        """Classify one picture, and explain its class if the request asks for that."""
+        if request.explain is not None:
+            return explained(self._explainable, request, context)
         return performed(self, request, context)
 
     @property
@@ -89,8 +106,11 @@ class TrainedClassifier:
         self, request: ImageClassificationRequest, context: JobContext, answer: Tensor
     ) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
+        return {"predictions": best(self._probabilities(answer), self._labels, request, context)}
+
+    def _probabilities(self, answer: Tensor) -> Tensor:
         check_finite(answer, model=self._spec.model.name, part="classifier", module=self._network._module)
-        return {"predictions": best(torch.softmax(answer, dim=0), self._labels, request, context)}
+        return torch.softmax(answer, dim=0)
 
     def _inputs(self, picture: Image.Image) -> Tensor:
         pixels = self._preparation.normalised(self._preparation.pixels(picture)[None])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,14 @@ from PIL import Image
 from transformers import AutoModelForImageClassification
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.explanations.gradients import ScoreGradients
+from brushwork_workers.families.classification.explaining import (
+    DifferentiableClassifier,
+    ExplainableClassifier,
+    explained,
+    one_hot,
+    only_pixels,
+)
 from brushwork_workers.families.classification.ranking import best
 from brushwork_workers.families.common_call import called_by_name, performed
 from brushwork_workers.families.finite import check_finite
@@ -42,13 +51,32 @@ class TransformersClassifier:
         self._probabilities_of = torch.sigmoid if is_apart else _softmax
         options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
         self._network = ModuleProxy(network, spec.model_executor, options)
+        gradients = ScoreGradients(
+            self._name,
+            network,
+            lambda pixels: network(pixel_values=pixels).logits,
+            spec.model_executor,
+            options,
+        )
+        self._explainable = ExplainableClassifier(
+            self._labels,
+            lambda picture: self._probabilities(self.answers([self._pictures(picture)])[0]),
+            spec.model_executor,
+            DifferentiableClassifier(
+                gradients,
+                lambda picture: only_pixels(self._pictures(picture), self._name),
+                partial(one_hot, num_classes=len(self._labels)),
+            ),
+        )
 
     def warm_up(self) -> None:
         """Classify a black picture."""
         self.answers([self._pictures(Image.new("RGB", (64, 64)))])
 
     def perform(self, request: ImageClassificationRequest, context: JobContext) -> dict[str, Any]:
-        """Classify one picture."""
+        """Classify one picture, and explain its class if the request asks for that."""
+        if request.explain is not None:
+            return explained(self._explainable, request, context)
         return performed(self, request, context)
 
     @property
@@ -70,8 +98,11 @@ class TransformersClassifier:
         self, request: ImageClassificationRequest, context: JobContext, answer: torch.Tensor
     ) -> dict[str, Any]:
         """Return the `top_k` best classes of the picture, or all classes if there are fewer."""
+        return {"predictions": best(self._probabilities(answer), self._labels, request, context)}
+
+    def _probabilities(self, answer: torch.Tensor) -> torch.Tensor:
         check_finite(answer, model=self._name, part="classifier", module=self._network._module)
-        return {"predictions": best(self._probabilities_of(answer), self._labels, request, context)}
+        return self._probabilities_of(answer)
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,8 @@ _CLASSES = (
     "FluxControlNetModel",
     "QwenImageControlNetModel",
     "SanaControlNetModel",
+    "HunyuanDiT2DControlNetModel",
+    "ZImageControlNetModel",
 )
 # The width of the text embeddings under its different names. A ControlNet and its denoiser must agree in it.
 _SHARED = ("cross_attention_dim", "joint_attention_dim", "caption_channels")

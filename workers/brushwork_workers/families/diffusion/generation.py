@@ -32,6 +32,7 @@ from brushwork_workers.interface import JobContext
 from brushwork_workers.models.description.call_arguments import fitted_arguments, pictures_of
 
 LOGGER = logging.getLogger(__name__)
+_WARM_UP_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,10 @@ class Generation:
     def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
         """Run the pipeline for a request and discard the pictures. See `Pipelines.observe`."""
         number = request.num_images_per_prompt
+        if ("control_image",) in self._model.required_fields(prepared.kind):
+            # A pipeline with a ControlNet of its own, or one whose denoiser takes the control picture.
+            black = Image.new("RGB", (prepared.width or _WARM_UP_SIDE, prepared.height or _WARM_UP_SIDE))
+            prepared = replace(prepared, own={**prepared.own, "control_image": black})
 
         def run(seed: int) -> Any:
             # Two jobs are seldom asked for the same. Prompts of other lengths are padded in other ways.
@@ -215,11 +220,10 @@ class Generation:
         arguments |= {**(reporter.arguments() if reporter else {}), **prepared.own}
         # On the CPU, so that a seed gives the same random numbers on every device.
         arguments["generator"] = [torch.Generator("cpu").manual_seed(each) for each in seeds]
-        if context is None:
-            # FLUX Kontext would enlarge the small picture of the first run to a megapixel.
-            arguments["_auto_resize"] = False
         if self._model.pipeline is not None or context is None:
             further = self._model.pipeline.arguments if self._model.pipeline is not None else {}
+            # FLUX Kontext would scale its pictures to a megapixel, whatever size is asked for.
+            further = {"_auto_resize": False, **further}
             arguments = fitted_arguments({**further, **arguments}, pipeline)
         output = pipeline(**arguments)
         if skipping is not None and context is not None:

@@ -11,7 +11,6 @@ from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
 from brushwork_workers.device.module_offload import ModuleOffload
-from brushwork_workers.families.deprecated_pipelines import find_deprecated_modules
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.generation import Generation
@@ -26,6 +25,7 @@ from brushwork_workers.families.diffusion.video.handlers import ImageToVideo, Te
 from brushwork_workers.families.engine_modules import modules_of_pipeline
 from brushwork_workers.interface import Handler, LoadedModules, LoadSpec
 from brushwork_workers.models.checkpoints.modules import own_modules
+from brushwork_workers.models.description.deprecated_pipelines import find_deprecated_modules
 
 _HANDLERS: dict[str, Callable[[LoadSpec, Generation], Handler]] = {
     "text-to-image": lambda spec, generation: TextToImage(spec.model, generation),

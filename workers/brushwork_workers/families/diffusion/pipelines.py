@@ -3,7 +3,7 @@
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import diffusers
 from brushwork_schemas.errors import InvalidRequest
@@ -17,7 +17,7 @@ from brushwork_workers.families.diffusion.pipeline_copies.observation import Run
 from brushwork_workers.families.diffusion.run_checks import RunChecks
 from brushwork_workers.families.diffusion.schedulers import check_begins_with_picture
 from brushwork_workers.families.known_cells.pipeline import KnownCellsInpaintPipeline, inpaints_known_cells
-from brushwork_workers.models.description.pipeline_kinds import classes_by_kind
+from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, with_controlnet
 
 # For each kind: the class, and the class with a ControlNet, if diffusers has one. Inpainting classes whose
 # control picture is the input picture are left out, because they take no separate control picture.
@@ -172,7 +172,8 @@ class Pipelines:
             return _KNOWN_CELLS, None
         if self.family in _CLASSES:
             return _CLASSES[self.family][kind]
-        return classes_by_kind(type(self.loaded), frozenset(self.loaded.components))[kind].__name__, None
+        name = classes_by_kind(type(self.loaded), frozenset(self.loaded.components))[kind].__name__
+        return name, getattr(with_controlnet(name), "__name__", None)
 
     def _original(self, class_name: str, controlnet: Any) -> Any:
         """Return the pipeline that jobs get copies of. It is built once and kept."""
@@ -188,8 +189,31 @@ class Pipelines:
         own = {_KNOWN_CELLS: KnownCellsInpaintPipeline}
         pipeline_type = own.get(class_name) or getattr(diffusers, class_name)
         parameters = inspect.signature(pipeline_type.__init__).parameters
+        if controlnet is not None:
+            _check_class(controlnet, parameters["controlnet"].annotation)
         # Components come last, because the configuration has entries with the same names.
         components = {**self.loaded.config, **self.loaded.components, "controlnet": controlnet}
         pipeline = pipeline_type(**{name: value for name, value in components.items() if name in parameters})
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
+
+
+def _check_class(controlnet: Any, expected: Any) -> None:
+    """Check that a ControlNet has the class that a pipeline names for it.
+
+    Raises:
+        InvalidRequest: It has another class.
+    """
+    classes = [
+        each for each in (expected, *get_args(expected)) if isinstance(each, type) and not get_args(each)
+    ]
+    if classes and not isinstance(controlnet, tuple(classes)):
+        raise InvalidRequest(
+            said(
+                "controlnet: it is a {found}, and this model needs a {expected}.",
+                found=type(controlnet).__name__,
+                expected=classes[0].__name__,
+            ),
+            field="controlnet",
+            hint="Choose a ControlNet that was trained for this model.",
+        )

@@ -5,7 +5,7 @@ of every part is checked.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
@@ -191,6 +191,12 @@ class _SearchingExecutor:
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a function that makes many calls."""
         return self._own.run(function)
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once."""
+        return self._own.run_beside(functions, on_done=on_done)
 
     def close(self) -> None:
         """Do nothing: the executor belongs to the worker."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from brushwork_schemas.kinds.explanations.result import Explanation
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest, Segment
 from PIL import Image
 
@@ -17,6 +18,7 @@ def segmentation_result(
     picture: Image.Image,
     classes: ClassMap,
     segments: Iterable[Segment],
+    explanation: Explanation | None = None,
 ) -> dict[str, Any]:
     """Store the mask, and the overlay if the request asks for it, and return the fields of the result.
 
@@ -26,6 +28,7 @@ def segmentation_result(
         picture: The input picture.
         classes: The class of each pixel.
         segments: The segments that were found.
+        explanation: The explanation that the request asks for.
     """
     overlay = context.save_picture(classes.overlay(picture)) if request.overlay else None
     return {
@@ -34,4 +37,5 @@ def segmentation_result(
         "labels": tuple(classes.labels),
         "areas": classes.areas(),
         "segments": sorted_by_area(segments),
+        "explanation": explanation,
     }

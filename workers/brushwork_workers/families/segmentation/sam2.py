@@ -6,7 +6,7 @@ then share a batch although their points and boxes differ.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,8 +23,10 @@ from transformers import Sam2Model, Sam2Processor
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import pretrained
+from brushwork_workers.families.segmentation.certainty import ObjectScores
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap
 from brushwork_workers.families.segmentation.coco_segments import segment
+from brushwork_workers.families.segmentation.explaining import ExplainedPicture
 from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -58,11 +60,21 @@ class Prompt:
 
 @dataclass(frozen=True)
 class FoundObject:
-    """An object that was found: its mask, [height, width], and the predicted quality of the mask, 0 to 1."""
+    """An object that was found.
+
+    Args:
+        number: Its number.
+        mask: Where it is: [height, width].
+        score: The predicted quality of the mask, 0 to 1.
+        logits: What the mask was made from, at the size of the network's output: [height, width].
+        choice: Which of the masks that the network offers it is.
+    """
 
     number: int
     mask: npt.NDArray[np.bool_]
     score: float
+    logits: Tensor
+    choice: int
 
 
 class PromptedSegmentation:
@@ -93,18 +105,43 @@ class PromptedSegmentation:
         picture = context.picture(request.image)
         _check_prompts(request, picture)
         objects = self._find_objects(picture, _prompts(request))
+        explanation = self._explained_picture(picture, request, objects).explanation(request, context)
         indices = np.zeros((picture.height, picture.width), dtype=np.uint8)
         for found_object in sorted(objects, key=lambda found_object: -found_object.mask.sum()):
             indices[found_object.mask] = found_object.number + 1
         last = max(found_object.number for found_object in objects)
-        labels = (BACKGROUND, *(f"object {number + 1}" for number in range(last + 1)))
+        labels = (BACKGROUND, *(_label(number) for number in range(last + 1)))
         segments = [
             segment(found_object.mask, found_object.number + 1, score=found_object.score)
             for found_object in objects
         ]
-        return segmentation_result(request, context, picture, ClassMap(indices, labels), segments)
+        classes = ClassMap(indices, labels)
+        return segmentation_result(request, context, picture, classes, segments, explanation)
 
-    def _find_objects(self, picture: Image.Image, prompts: Sequence[Prompt]) -> list[FoundObject]:
+    def _explained_picture(
+        self, picture: Image.Image, request: ImageSegmentationRequest, objects: Sequence[FoundObject]
+    ) -> ExplainedPicture:
+        # In a covered picture the network may rate another of its masks best: a part, say, instead of the
+        # whole. The scores would then be about something else.
+        choices = {found_object.number: found_object.choice for found_object in objects}
+        return ExplainedPicture(
+            picture,
+            _scores(objects),
+            (BACKGROUND, *(_label(found_object.number) for found_object in objects)),
+            lambda covered: _scores(self._find_objects(covered, _prompts(request), choices)),
+            self._spec.model_executor,
+        )
+
+    def _find_objects(
+        self, picture: Image.Image, prompts: Sequence[Prompt], choices: Mapping[int, int] | None = None
+    ) -> list[FoundObject]:
+        """Find the objects of all prompts.
+
+        Args:
+            picture: The picture.
+            prompts: The prompts.
+            choices: Which of the offered masks to take for each object; by default the best one.
+        """
         processed = self._processor(images=picture, return_tensors="pt")
         pixels = processed["pixel_values"].to(self._spec.device, self._spec.dtype)
         embeddings = self._encoder.get_image_embeddings(pixels)
@@ -115,11 +152,17 @@ class PromptedSegmentation:
         objects = [
             found_object
             for group in by_shape.values()
-            for found_object in self._find_group(group, embeddings, processed["original_sizes"])
+            for found_object in self._find_group(group, embeddings, processed["original_sizes"], choices)
         ]
         return sorted(objects, key=lambda found_object: found_object.number)
 
-    def _find_group(self, prompts: Sequence[Prompt], embeddings: Any, sizes: Tensor) -> list[FoundObject]:
+    def _find_group(
+        self,
+        prompts: Sequence[Prompt],
+        embeddings: Any,
+        sizes: Tensor,
+        choices: Mapping[int, int] | None,
+    ) -> list[FoundObject]:
         """Find the objects of prompts of equal shape."""
         is_ambiguous = prompts[0].is_ambiguous
         processed = self._decoder(
@@ -128,13 +171,16 @@ class PromptedSegmentation:
         self._check((processed.iou_scores, processed.pred_masks), "mask decoder")
         scores = processed.iou_scores[0].float().cpu()
         best = scores.argmax(dim=-1)
+        if choices is not None:
+            best = torch.tensor([choices[prompt.number] for prompt in prompts])
         rows = torch.arange(len(prompts))
         masks_of_best = processed.pred_masks[0].float().cpu()[rows, best]
         (masks,) = self._processor.post_process_masks([masks_of_best[:, None]], sizes)
         confidences = scores[rows, best].clamp(0, 1).tolist()
+        found = zip(prompts, masks, confidences, masks_of_best, best.tolist(), strict=True)
         return [
-            FoundObject(prompt.number, np.asarray(mask[0].numpy()), score)
-            for prompt, mask, score in zip(prompts, masks, confidences, strict=True)
+            FoundObject(prompt.number, np.asarray(mask[0].numpy()), score, logits, choice)
+            for prompt, mask, score, logits, choice in found
         ]
 
     def _check(self, values: Any, part: str) -> None:
@@ -159,6 +205,15 @@ class PromptedSegmentation:
             name: processed[name].to(device, dtype if processed[name].is_floating_point() else None)
             for name in arguments
         }
+
+
+def _label(number: int) -> str:
+    return f"object {number + 1}"
+
+
+def _scores(objects: Sequence[FoundObject]) -> ObjectScores:
+    logits = torch.stack([found_object.logits for found_object in objects])
+    return ObjectScores(logits, tuple(_label(found_object.number) for found_object in objects), BACKGROUND)
 
 
 def _prompts(request: ImageSegmentationRequest) -> list[Prompt]:

@@ -10,8 +10,10 @@ from transformers import AutoModelForSemanticSegmentation
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
+from brushwork_workers.families.segmentation.certainty import ClassScores
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
 from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
+from brushwork_workers.families.segmentation.explaining import ExplainedPicture
 from brushwork_workers.families.segmentation.heads import OutputHeads
 from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -33,6 +35,7 @@ class SemanticSegmentation:
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._name = spec.model.name
+        self._model_executor = spec.model_executor
         self._pictures = PictureProcessor(spec)
         self._labels = labels_of(network.config)
         options = replace(spec.options, part="network", pixels_per_row=self._pictures.pixels)
@@ -40,18 +43,20 @@ class SemanticSegmentation:
 
     def warm_up(self) -> None:
         """Segment a black picture."""
-        self._classes(Image.new("RGB", (64, 64)))
+        self._scores(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Segment one picture."""
         picture = context.picture(request.image)
-        classes = self._classes(picture)
-        return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
+        scores = self._scores(picture)
+        explained = ExplainedPicture(picture, scores, scores.labels, self._scores, self._model_executor)
+        explanation = explained.explanation(request, context)
+        classes = ClassMap(best_class(scores.values, (picture.height, picture.width)), scores.labels)
+        segments = segments_of_classes(classes)
+        return segmentation_result(request, context, picture, classes, segments, explanation)
 
-    def _classes(self, picture: Image.Image) -> ClassMap:
-        """Return the best class of each pixel, at the size of the picture."""
+    def _scores(self, picture: Image.Image) -> ClassScores:
         (answer,) = self._network(**self._pictures(picture))
         logits = answer[0].float().cpu()
         check_finite(logits, model=self._name, part="segmentation network", module=self._network._module)
-        size = (picture.height, picture.width)
-        return ClassMap(best_class(logits, size), self._labels)
+        return ClassScores(logits, self._labels)

@@ -6,8 +6,10 @@ from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest
 from PIL import Image
 
 from brushwork_workers.families.finite import check_finite
+from brushwork_workers.families.segmentation.certainty import ClassScores
 from brushwork_workers.families.segmentation.class_map import ClassMap, best_class
 from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
+from brushwork_workers.families.segmentation.explaining import ExplainedPicture
 from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.families.torchvision_model import TorchvisionModel
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
@@ -28,22 +30,25 @@ class TorchvisionSegmenter:
 
     def __init__(self, spec: LoadSpec) -> None:
         self._name = spec.model.name
+        self._model_executor = spec.model_executor
         self._model = TorchvisionModel.load(spec)
         self._network = self._model.proxy(spec.model_executor, spec.options)
 
     def warm_up(self) -> None:
         """Segment a black picture."""
-        self._classes(Image.new("RGB", (64, 64)))
+        self._scores(Image.new("RGB", (64, 64)))
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Segment one picture."""
         picture = context.picture(request.image)
-        classes = self._classes(picture)
-        return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
+        scores = self._scores(picture)
+        explained = ExplainedPicture(picture, scores, scores.labels, self._scores, self._model_executor)
+        explanation = explained.explanation(request, context)
+        classes = ClassMap(best_class(scores.values, (picture.height, picture.width)), scores.labels)
+        segments = segments_of_classes(classes)
+        return segmentation_result(request, context, picture, classes, segments, explanation)
 
-    def _classes(self, picture: Image.Image) -> ClassMap:
-        """Return the best class of each pixel, at the size of the picture."""
+    def _scores(self, picture: Image.Image) -> ClassScores:
         logits = self._network(self._model.tensor(picture))["out"].float().cpu()
         check_finite(logits, model=self._name, part="segmentation network", module=self._model.network)
-        size = (picture.height, picture.width)
-        return ClassMap(best_class(logits[0], size), self._model.labels)
+        return ClassScores(logits[0], self._model.labels)

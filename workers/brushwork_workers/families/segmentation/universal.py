@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from brushwork_schemas.kinds.explanations.result import Explanation
 from brushwork_schemas.kinds.image_segmentation import ImageSegmentationRequest, Segment
 from brushwork_schemas.warnings import result_warning
 from PIL import Image
@@ -20,8 +21,10 @@ from transformers import AutoModelForUniversalSegmentation
 from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import pretrained, serialized
+from brushwork_workers.families.segmentation.certainty import ClassScores
 from brushwork_workers.families.segmentation.class_map import BACKGROUND, ClassMap, best_class, labels_of
 from brushwork_workers.families.segmentation.coco_segments import segment, segments_of_classes
+from brushwork_workers.families.segmentation.explaining import ExplainedPicture
 from brushwork_workers.families.segmentation.heads import OutputHeads
 from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.families.segmentation.task_pictures import TaskPictures
@@ -48,6 +51,7 @@ class UniversalSegmentation:
 
     def __init__(self, spec: LoadSpec, network: Any) -> None:
         self._name = spec.model.name
+        self._model_executor = spec.model_executor
         self._pictures = TaskPictures(spec)
         # One picture at a time, because it holds one mask per query in memory.
         self._post_processor = serialized(self._pictures.processor, "objects")
@@ -66,14 +70,36 @@ class UniversalSegmentation:
         size = (picture.height, picture.width)
         task = request.task or "semantic"
         queries = self._queries(picture, task)
+        explanation = self._explanation(request, context, picture, queries)
         if task == "semantic":
             if request.threshold is not None:
                 context.warn(result_warning("parameter_ignored", "threshold", reason="semantic"))
-            classes = self._classes(queries, size)
-            return segmentation_result(request, context, picture, classes, segments_of_classes(classes))
+            scores = self._scores(queries)
+            classes = ClassMap(best_class(scores.values, size), scores.labels)
+            segments = segments_of_classes(classes)
+            return segmentation_result(request, context, picture, classes, segments, explanation)
         threshold = THRESHOLD if request.threshold is None else request.threshold
         classes, segments = self._objects(queries, size, task, threshold)
-        return segmentation_result(request, context, picture, classes, segments)
+        return segmentation_result(request, context, picture, classes, segments, explanation)
+
+    def _explanation(
+        self,
+        request: ImageSegmentationRequest,
+        context: JobContext,
+        picture: Image.Image,
+        queries: SimpleNamespace,
+    ) -> Explanation | None:
+        """Explain the classes of the pixels, whatever the task: which objects they belong to is left out."""
+        if request.explain is None:
+            return None
+        task = request.task or "semantic"
+        return ExplainedPicture(
+            picture,
+            self._scores(queries),
+            self._labels,
+            lambda covered: self._scores(self._queries(covered, task)),
+            self._model_executor,
+        ).explanation(request, context)
 
     def _queries(self, picture: Image.Image, task: str) -> SimpleNamespace:
         """Return the outputs of the queries: classes [1, queries, classes + 1], masks [1, queries, h, w]."""
@@ -83,11 +109,12 @@ class UniversalSegmentation:
         check_finite((classes, masks), model=self._name, part="segmentation network", module=module)
         return SimpleNamespace(class_queries_logits=classes, masks_queries_logits=masks)
 
-    def _classes(self, queries: SimpleNamespace, size: tuple[int, int]) -> ClassMap:
+    def _scores(self, queries: SimpleNamespace) -> ClassScores:
+        """Return the weight of each class for each pixel, summed over the queries."""
         found = self._post_processor.post_process_semantic_segmentation(
             queries, return_segmentation_scores=True
         )
-        return ClassMap(best_class(found[0]["segmentation_scores"], size), self._labels)
+        return ClassScores(found[0]["segmentation_scores"], self._labels, are_logits=False)
 
     def _objects(
         self, queries: SimpleNamespace, size: tuple[int, int], task: str, threshold: float

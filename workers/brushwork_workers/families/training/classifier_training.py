@@ -16,6 +16,7 @@ from torch import Tensor
 from brushwork_workers.families.training.architecture import SIMPLE, Architecture
 from brushwork_workers.families.training.curve_plot import curve_plot
 from brushwork_workers.families.training.dataset_split import DatasetSplit, read
+from brushwork_workers.families.training.mistakes import MistakeReport, confused_pairs
 from brushwork_workers.families.training.preparation import Preparation
 from brushwork_workers.families.training.trainer import Trainer
 from brushwork_workers.families.training.training_loop import TrainingLoop, best_epoch
@@ -64,8 +65,26 @@ class ImageClassificationTraining:
             "weights": context.save_file(bytes(save(self._call(trainer.weights))), WEIGHTS_TYPE),
             "config": context.save_file(_config(architecture, preparation, split), "application/json"),
             "plot": context.save_picture(curve_plot(training_loop.curve)),
-            **_metrics(training_loop, split),
+            **self._judgement(training_loop, split, trainer, context),
         }
+
+    def _judgement(
+        self, training_loop: TrainingLoop, split: DatasetSplit, trainer: Trainer, context: JobContext
+    ) -> dict[str, Any]:
+        """Return what the trained network gets right and wrong, with maps of its most confident mistakes."""
+        logits = training_loop.logits(split.validation if len(split.validation) else split.train)
+        options = replace(
+            self._spec.options, part="mistakes", pixels_per_row=split.train.pixels[0, 0].numel()
+        )
+        report = MistakeReport(
+            split,
+            partial(self._spec.model_executor.call, options, trainer.logits),
+            self._spec.model_executor,
+            context,
+            lambda _: training_loop.report(),
+        )
+        of_validation = logits[: len(split.validation)]
+        return {**_metrics(training_loop, split, logits.argmax(dim=1)), **report.fields(of_validation)}
 
 
 def _architecture(spec: LoadSpec) -> Architecture:
@@ -124,17 +143,18 @@ def _config(architecture: Architecture, preparation: Preparation, split: Dataset
     return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def _metrics(training_loop: TrainingLoop, split: DatasetSplit) -> dict[str, Any]:
+def _metrics(training_loop: TrainingLoop, split: DatasetSplit, predictions: Tensor) -> dict[str, Any]:
     best = best_epoch(training_loop.curve)
     evaluate = split.validation if len(split.validation) else split.train
-    _, predictions = training_loop.evaluate(evaluate)
+    confusion = _confusion_matrix(evaluate.labels, predictions, len(split.labels))
     return {
         "labels": split.labels,
         "curve": training_loop.curve,
         "best_epoch": best,
         "train_accuracy": training_loop.curve[best - 1].train_accuracy,
         "validation_accuracy": training_loop.curve[best - 1].validation_accuracy,
-        "confusion_matrix": _confusion_matrix(evaluate.labels, predictions, len(split.labels)),
+        "confusion_matrix": confusion,
+        "confused_pairs": confused_pairs(confusion, split.labels),
         "num_train_images": len(split.train),
         "num_validation_images": len(split.validation),
         "filename_encoding": split.filename_encoding,

@@ -51,12 +51,14 @@ class DatasetSplit:
         train: The training examples.
         validation: The validation examples; may be empty.
         filename_encoding: The encoding of the file names, if the archive did not state it.
+        validation_names: The name in the archive of each validation example.
     """
 
     labels: tuple[str, ...]
     train: Examples
     validation: Examples
     filename_encoding: str | None = None
+    validation_names: tuple[str, ...] = ()
 
 
 def batches_of(order: Tensor, size: int) -> Sequence[Tensor]:
@@ -114,7 +116,9 @@ def read(
     train, validation = (
         examples.subset(selected.nonzero()[:, 0]) for selected in (~is_validation, is_validation)
     )
-    return DatasetSplit(dataset.labels, train, validation, dataset.name_encoding)
+    divided = zip(dataset.entries, is_validation.tolist(), strict=True)
+    names = tuple(entry.name for entry, is_held_out in divided if is_held_out)
+    return DatasetSplit(dataset.labels, train, validation, dataset.name_encoding, names)
 
 
 def _warnings(dataset: Dataset) -> Iterator[ResultWarning]:

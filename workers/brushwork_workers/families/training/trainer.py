@@ -82,7 +82,7 @@ class Trainer:
             self._network.train(not self._is_frozen)
             self._optimizer.zero_grad(set_to_none=True)
             labels = batch.labels.to(self._device)
-            logits = self._logits(batch)
+            logits = self._logits(batch.pixels)
             loss = functional.cross_entropy(logits, labels)
             loss.backward()
             self._optimizer.step()
@@ -109,11 +109,20 @@ class Trainer:
             InvalidRequest: The loss is not finite.
         """
         self._network.eval()
-        logits = self._logits(batch)
+        logits = self._logits(batch.pixels)
         loss = functional.cross_entropy(logits, batch.labels.to(self._device))
         if not torch.isfinite(loss):
             raise _diverged("validation loss")
         return loss.item(), logits.argmax(1).cpu()
+
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Return the logits of prepared pictures, float32 [n, classes] on the CPU.
+
+        Args:
+            pixels: The pictures, uint8 [n, 3, side, side].
+        """
+        self._network.eval()
+        return self._logits(pixels).float().cpu()
 
     def weights(self) -> State:
         """Return a copy of all weights of the network, on the CPU, float32.
@@ -162,8 +171,8 @@ class Trainer:
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.load_trained(trained_weights)
 
-    def _logits(self, batch: Examples) -> Tensor:
-        logits: Tensor = self._network(self._preparation.normalised(batch.pixels.to(self._device)))
+    def _logits(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self._network(self._preparation.normalised(pixels.to(self._device)))
         return logits
 
     def _is_trained(self, name: str) -> bool:

@@ -83,6 +83,22 @@ class TrainingLoop:
             self._step(steps_in_epoch)
         return total / len(examples), torch.cat(predictions)
 
+    def logits(self, examples: Examples) -> Tensor:
+        """Return the logits of examples, float32 [n, classes].
+
+        Args:
+            examples: The examples, at least one.
+        """
+        found = []
+        for batch in examples.batches(EVALUATION_BATCH_SIZE):
+            found.append(self._on_device(self._trainer.logits, batch.pixels))
+            self.report()
+        return torch.cat(found)
+
+    def report(self) -> None:
+        """Report the progress of finished epochs, and stop if the job must stop."""
+        self._step()
+
     @property
     def _steps_done(self) -> int:
         return len(self.curve) * self._steps_per_epoch

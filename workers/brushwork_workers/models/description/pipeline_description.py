@@ -25,7 +25,11 @@ from brushwork_workers.models.description.call_signature import (
     picture_argument,
 )
 from brushwork_workers.models.description.empty_pipeline import empty_pipeline
-from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, missing_settings
+from brushwork_workers.models.description.pipeline_kinds import (
+    classes_by_kind,
+    missing_settings,
+    with_controlnet,
+)
 from brushwork_workers.models.description.sizes import refuses, sizes_of
 from brushwork_workers.models.listing import Listing
 
@@ -37,6 +41,9 @@ _OF_NOISE = frozenset(
         *("HeunDiscreteScheduler", "LMSDiscreteScheduler", "UniPCMultistepScheduler"),
     }
 )
+
+# Of jobs with a ControlNet of the catalogue.
+_OF_CONTROLNETS = ("controlnet", "control_image", "controlnet_conditioning_scale")
 
 
 def describe(listing: Listing) -> PipelineDescription:
@@ -92,13 +99,15 @@ def _fields(kind: str, pipeline: Any, *, has_schedulers: bool) -> Iterator[str]:
     pipeline_class = type(pipeline)
     own = {
         **dict.fromkeys(OWN_FIELDS, True),
+        "controlnet": False,
         "guidance_scale": guidance_argument(pipeline) is not None or guider_of(pipeline) is not None,
         "scheduler": has_schedulers,
         "loras": issubclass(pipeline_class, LoraBaseMixin),
-        "controlnet": False,
         "acceleration": any(getattr(pipeline, name, None) is not None for name in DENOISERS[:2])
         and getattr(pipeline, "scheduler", None) is not None,
     }
+    if with_controlnet(pipeline_class.__name__) is not None:
+        own |= dict.fromkeys(_OF_CONTROLNETS, True)
     for field in sorted(all_kinds()[kind].request_type.model_parameters()):
         if own[field] if field in own else argument_of(pipeline_class, field) is not None:
             yield field

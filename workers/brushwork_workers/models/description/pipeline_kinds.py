@@ -82,6 +82,25 @@ def classes_by_kind(pipeline_class: type, component_names: frozenset[str]) -> di
     return found
 
 
+@cache
+def with_controlnet(class_name: str) -> type | None:
+    """Return the class that does what another pipeline class does, and follows a ControlNet; else None.
+
+    A class that takes a mask without a strength is left out: it gives the masked picture to the ControlNet,
+    which has to be trained for that.
+
+    Args:
+        class_name: The name of the other class.
+    """
+    plain = getattr(diffusers, class_name)
+    if control_argument(plain) is not None:
+        return None
+    names = [name for name in dir(diffusers) if "ControlNet" in name and name.endswith("Pipeline")]
+    found = [getattr(diffusers, name) for name in names if name.replace("ControlNet", "") == class_name]
+    wanted = {"strength"} & call_parameters(plain).keys()
+    return next((each for each in found if wanted <= call_parameters(each).keys()), None)
+
+
 def missing_settings(pipeline: Any) -> list[str]:
     """Return settings of the denoiser that the call of a pipeline reads, and that the denoiser does not have.
 
@@ -132,7 +151,8 @@ def output_fields(pipeline_class: type) -> frozenset[str]:
 
 def _kinds_of_video(pipeline_class: type, picture: str | None, required: set[str]) -> tuple[str, ...]:
     known = call_parameters(pipeline_class)
-    if "strength" in known or control_argument(pipeline_class):
+    # With a picture, the strength is that of the picture; without one, that of a video to begin with.
+    if ("strength" in known and picture is None) or control_argument(pipeline_class):
         return ()
     if "prompt" not in known:
         # Stable Video Diffusion begins with a picture and reads no prompt.

@@ -64,7 +64,11 @@ def sizes_of(pipeline: Any) -> Sizes:
 
 
 def _frames_multiple_of(pipeline: Any) -> int:
-    """Return how many frames one latent of a video holds."""
+    """Return how many frames one latent of a video holds, or by how many a video is longer than a picture."""
+    length = getattr(denoiser_config(pipeline), "video_length", None)
+    if isinstance(length, int) and length > 1:
+        # Latte has learned places for so many frames: it makes videos of this length, and pictures.
+        return length - 1
     autoencoder = getattr(pipeline, "vae", None)
     config = getattr(autoencoder, "config", None)
     halved = getattr(config, "temperal_downsample", None)

@@ -1,7 +1,7 @@
 """The `ModelExecutor` of one pipeline run: draws of the job, and observation of its calls."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -135,6 +135,12 @@ class RunExecutor:
     def run(self, function: Callable[[], _T]) -> _T:
         """Run a function that makes many calls."""
         return self._own.run(function)
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run functions of the current job at once."""
+        return self._own.run_beside(functions, on_done=on_done)
 
     def close(self) -> None:
         """Do nothing: the executor belongs to the worker."""

@@ -1,6 +1,5 @@
 """The arguments of a video pipeline for a request, by its call signature; and the frames of its output."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,12 +7,9 @@ import numpy as np
 from brushwork_schemas.kinds.video import VideoRequest
 from PIL import Image
 
-# Names that pipelines have for a field of the request, the usual one first.
-_NAMES = {
-    "num_frames": ("num_frames", "video_length"),
-    "fps": ("fps", "frame_rate", "target_fps"),
-    "guidance_scale": ("guidance_scale", "max_guidance_scale"),
-}
+from brushwork_workers.models.description.call_arguments import arguments_by_signature
+from brushwork_workers.models.description.call_signature import argument_of, call_parameters
+
 # Where a pipeline states how many frames stand for one of its latents, after the first.
 _RATIOS = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio", "vae_temporal_scale_factor")
 
@@ -25,32 +21,19 @@ def video_arguments(
 
     Args:
         request: A complete request.
-        size: Width and height of the video, in pixels.
+        size: Width and height of the video, in pixels; 0 leaves a side to the pipeline.
         own: Arguments of the kind of the job, such as the first picture.
         pipeline: The pipeline that will be called. Arguments that it does not have are left out.
     """
-    known = inspect.signature(type(pipeline).__call__).parameters
-    given = {
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt or None,
-        "width": size[0],
-        "height": size[1],
-        "num_frames": request.num_frames,
-        "fps": request.fps,
-        "num_inference_steps": request.num_inference_steps,
-        "guidance_scale": request.guidance_scale,
-        "output_type": "pil",
-        # Cleaning needs optional packages and removes Chinese characters.
-        "clean_caption": False,
-        **own,
-    }
-    found: dict[str, Any] = {}
-    for field, value in given.items():
-        name = next((name for name in _NAMES.get(field, (field,)) if name in known), None)
-        # A value that neither request nor model has is left to the pipeline.
-        if name is not None and (value is not None or field == "negative_prompt"):
-            found[name] = value
-    return found
+    known = call_parameters(type(pipeline))
+    sized = {"width": size[0], "height": size[1], "num_frames": request.num_frames, "fps": request.fps}
+    # A value that neither request nor model has is left to the pipeline.
+    named = ((argument_of(type(pipeline), field), value) for field, value in sized.items() if value)
+    found: dict[str, Any] = {name: value for name, value in named if name is not None}
+    # Cleaning needs optional packages and removes Chinese characters.
+    more = {"output_type": "pil", "clean_caption": False, **own}
+    found |= {**arguments_by_signature(request, pipeline), **more}
+    return {name: value for name, value in found.items() if name in known}
 
 
 def frames_of(output: Any) -> list[Image.Image]:

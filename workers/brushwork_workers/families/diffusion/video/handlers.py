@@ -15,7 +15,12 @@ from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
 from brushwork_workers.families.diffusion.generation import Generation
-from brushwork_workers.families.diffusion.picture_size import picture_size, resized, size_warnings
+from brushwork_workers.families.diffusion.picture_size import (
+    picture_size,
+    resized,
+    size_warnings,
+    warm_up_fields,
+)
 from brushwork_workers.families.diffusion.run_checks import RunChecks, run_checked
 from brushwork_workers.families.diffusion.video.arguments import frames_of, temporal_ratio, video_arguments
 from brushwork_workers.families.diffusion.video.steps import VideoSteps
@@ -31,7 +36,7 @@ class PreparedVideo:
 
     Args:
         kind: The kind of the job.
-        size: Width and height of the video, in pixels.
+        size: Width and height of the video, in pixels; 0 leaves a side to the pipeline.
         own: Arguments that only pipelines of this kind take.
         warnings: What the preparation has changed.
     """
@@ -59,7 +64,8 @@ class VideoGeneration:
     @property
     def shortest(self) -> int:
         """The fewest frames that move."""
-        return 1 + temporal_ratio(self._generation.pipelines.loaded)
+        ratio = temporal_ratio(self._generation.pipelines.loaded)
+        return 1 + max(ratio, self._model.frames_multiple_of)
 
     def run(self, request: VideoRequest, context: JobContext, prepared: PreparedVideo) -> dict[str, Any]:
         """Generate the videos of one job, one after another. Video i has the seed `seed + i`.
@@ -90,8 +96,13 @@ class VideoGeneration:
         return {"videos": tuple(videos), "seed": seed, "seeds": seeds}
 
     def warm_up(self, request: VideoRequest, prepared: PreparedVideo) -> None:
-        """Run the pipeline for a request and discard the frames."""
-        self._run_pipeline(request, prepared, 0, None, None, None)
+        """Run the pipeline for a request and discard the frames. See `Pipelines.observe`."""
+
+        def run(seed: int) -> Any:
+            changed = request.model_copy(update={"prompt": request.prompt + ", another" * seed})
+            return self._run_pipeline(changed, prepared, seed, None, None, None)
+
+        self._generation.pipelines.observe(prepared.kind, run)
 
     def _checked(
         self,
@@ -134,11 +145,13 @@ class VideoGeneration:
             pixels=width * height * (request.num_frames or 1),
             adapters=adapters,
             checks=checks,
+            seed=seed,
         )
         if "unet" in pipeline.__dict__:
             pipeline.__dict__["unet"] = folding(pipeline.__dict__["unet"])
+        further = self._model.pipeline.arguments if self._model.pipeline is not None else {}
         return pipeline(
-            **video_arguments(request, prepared.size, prepared.own, pipeline),
+            **{**further, **video_arguments(request, prepared.size, prepared.own, pipeline)},
             # On the CPU, so that a seed gives the same random numbers on every device.
             generator=torch.Generator("cpu").manual_seed(seed),
             **(steps.arguments(pipeline) if steps else {}),
@@ -158,9 +171,9 @@ class TextToVideo:
         self._videos = VideoGeneration(model, generation)
 
     def warm_up(self) -> None:
-        """Generate a short video in two steps, with the default settings of the model."""
-        fields = {**self._model.defaults_of(TEXT_TO_VIDEO), "prompt": "a video", "num_inference_steps": 2}
-        request = TextToVideoRequest.model_validate({**fields, "num_frames": self._videos.shortest})
+        """Generate a short, small video in two steps, with the default settings of the model."""
+        fields = {**warm_up_fields(self._model, TEXT_TO_VIDEO), "num_frames": self._videos.shortest}
+        request = TextToVideoRequest.model_validate(fields)
         self._videos.warm_up(request, _of_request(request))
 
     def perform(self, request: TextToVideoRequest, context: JobContext) -> dict[str, Any]:
@@ -181,12 +194,10 @@ class ImageToVideo:
         self._videos = VideoGeneration(model, generation)
 
     def warm_up(self) -> None:
-        """Generate a short video from a black picture of the default size."""
+        """Generate a short, small video from a black picture."""
         fields = {
-            **self._model.defaults_of(IMAGE_TO_VIDEO),
-            "prompt": "a video",
+            **warm_up_fields(self._model, IMAGE_TO_VIDEO),
             "image": "0" * 64,
-            "num_inference_steps": 2,
             "num_frames": self._videos.shortest,
         }
         request = ImageToVideoRequest.model_validate(fields)
