@@ -4,7 +4,7 @@ from tests.explanation_maps import correlation, drawn_pictures, figures, map_fig
 
 
 def test_occlusion_finds_the_object_better_than_what_knows_nothing_of_the_network() -> None:
-    found = figures(4, ("occlusion",))
+    found = figures(6, ("occlusion",))
     _, near, energy, deletion, insertion, empty = found["occlusion"].means
     _, blob_near, blob_energy, blob_deletion, blob_insertion, _ = found["blob"].means
     assert near >= 0.95 > blob_near
