@@ -288,7 +288,7 @@ def test_an_entry_chooses_among_the_kinds_of_its_description(entries: dict[str, 
 @pytest.mark.parametrize(("field", "value"), [("kinds", ["nope"]), ("family", "nope")])
 def test_an_unknown_kind_or_family_is_refused_with_the_names_of_all(field: str, value: Any) -> None:
     entry = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}, field: value}
-    with pytest.raises(ValueError, match="text-to-image|stable-diffusion") as refused:
+    with pytest.raises(ValueError, match=r"text-to-image|stable-diffusion") as refused:
         Model.model_validate(entry)
     reason = str(refused.value).split("[type=")[0]
     assert "nope" in reason
