@@ -85,7 +85,7 @@ def _as_rows(
 def _by_many(ledger: Ledger, url: str, options: Options) -> dict[str, list[float]]:
     """Claim and complete, from several processes at once."""
     ids = [f"many-{index}" for index in range(options.jobs)]
-    ledger.submit([_job(job_id) for job_id in ids])
+    ledger.submit([new_job(job_id) for job_id in ids])
     shares = [ids[first :: options.processes] for first in range(options.processes)]
     argv = [sys.executable, "-m", "benchmarks.ledger_cost", "--worker", url]
     workers = [
@@ -132,7 +132,7 @@ def _by_one(database: Database) -> dict[str, list[float]]:
     reconciler = Reconciler(ledger, WorkerRegistry(database), redispatch_after_s=600, lease_s=600)
     order = ClaimOrder([KIND])
     ids = [f"one-{time.monotonic_ns()}-{number}" for number in range(_TIMES)]
-    found = {"submit": [_timed(partial(ledger.submit, [_job(job_id)])) for job_id in ids]}
+    found = {"submit": [_timed(partial(ledger.submit, [new_job(job_id)])) for job_id in ids]}
     found |= _claimed_and_completed(ledger, ids)
     found["list"] = [_timed(lambda: index.list(JobFilter(kind=KIND), limit=50)) for _ in ids]
     found["claim 32"] = [_timed(lambda: ledger.claim_next(order, "worker", 32)) for _ in ids]
@@ -146,7 +146,8 @@ def _timed(act: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _job(job_id: str) -> NewJob:
+def new_job(job_id: str) -> NewJob:
+    """Return a job to be written."""
     return NewJob(job_id, KIND, "pocket-diffusion", "pocket-diffusion 64x64 12 steps", {"prompt": "x"})
 
 

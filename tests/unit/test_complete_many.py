@@ -11,7 +11,7 @@ from brushwork_core.queries.job_index import JobIndex
 from brushwork_schemas.errors import ArtifactMissing
 from brushwork_schemas.job import Progress
 from brushwork_schemas.states import JobState
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from tests.jobs import claimed, new_job, picture, result_of, said
 
@@ -44,6 +44,22 @@ def test_a_repetition_is_applied_and_changes_nothing(ledger: Ledger, index: JobI
     assert index.get("a") == before
     results = [index.get(name).result for name in "ab"]
     assert [result and result.seed for result in results] == [1, 2]  # type: ignore[attr-defined]
+
+
+def test_a_lone_end_without_files_is_one_statement_on_postgresql(ledger: Ledger, database: Database) -> None:
+    ledger.submit([new_job("a")])
+    fence = claimed(ledger, "a").fence
+    sent: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    assert ledger.complete("a", fence + 1, result_of(1)) is WriteOutcome.LEASE_LOST
+    with database.reading() as connection:
+        assert connection.execute(select(RESULTS.c.job_id)).first() is None
+    sent.clear()
+    assert ledger.complete("a", fence, result_of(1)) is WriteOutcome.APPLIED
+    if database.has_many_writers:
+        assert len(sent) == 1
+        assert "UPDATE jobs" in sent[0]
+        assert "INSERT INTO results" in sent[0]
 
 
 def test_each_has_done_its_own_number_of_steps(ledger: Ledger, index: JobIndex, database: Database) -> None:

@@ -34,7 +34,7 @@ from brushwork_workers.batching.scheduler import Scheduler
 from brushwork_workers.batching.staggered_delivery import StaggeredDelivery
 from brushwork_workers.batching.stats import BatchStats
 from brushwork_workers.device.accelerator import empty_cache
-from brushwork_workers.device.cpu import device_thread, returned_if_long
+from brushwork_workers.device.cpu import LongCalls, device_thread
 
 LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -75,6 +75,7 @@ class Batcher:
         self._num_failed = 0
         self._is_closed = False
         self._pipelines = CooperativeThread("pipelines", self._notify) if is_cooperative else None
+        self._long_calls = LongCalls()
         self._thread = device_thread(self._serve, num_threads)
 
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -223,7 +224,7 @@ class Batcher:
         try:
             with torch.no_grad():
                 while (batch := self._next_batch()) is not None:
-                    with returned_if_long():
+                    with self._long_calls.call(batch.calls[0].module):
                         self._run_safely(batch)
         finally:
             self._end()

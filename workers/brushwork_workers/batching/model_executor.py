@@ -17,7 +17,7 @@ import torch
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
 from brushwork_workers.batching.shared_device import SharedDevice
-from brushwork_workers.device.cpu import returned_if_long
+from brushwork_workers.device.cpu import LongCalls
 
 _T = TypeVar("_T")
 
@@ -125,6 +125,7 @@ class SerialExecutor:
     """A `ModelExecutor` that runs one call at a time, in the thread of the caller."""
 
     def __init__(self) -> None:
+        self._long_calls = LongCalls()
         self._device = SharedDevice()
         self._waiting: set[Callable[[], None]] = set()
         self._local = threading.local()
@@ -132,12 +133,8 @@ class SerialExecutor:
     def call(self, options: CallOptions, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
-        with (
-            self._device_of_job(),
-            returned_if_long(),
-            torch.no_grad(),
-            prepared(options, function) as engines,
-        ):
+        long_call = self._long_calls.call(str(options))
+        with self._device_of_job(), long_call, torch.no_grad(), prepared(options, function) as engines:
             answer = function(*args, **kwargs)
         getattr(self._local, "on_engines", _no_engines)(engines)
         return answer

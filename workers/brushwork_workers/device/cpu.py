@@ -6,7 +6,7 @@ Both settings matter when models run on the CPU; `python -m benchmarks.cpu_setti
 import ctypes
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -16,6 +16,8 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1
 KEPT_BYTES = 2**30
 # Larger blocks go back to the system at once.
 LARGE_BLOCK_BYTES = 64 * 2**20
+# The C library's own limit.
+USUAL_LARGE_BLOCK_BYTES = 32 * 2**20
 GROWTH_BYTES = 64 * 2**20
 # The system takes 0.4 s of processor time to fill a gibibyte of pages with zeros again.
 LONG_S = 1.0
@@ -45,23 +47,47 @@ def keep_memory() -> bool:
     return is_kept and bool(has_threshold or mallopt(_M_MMAP_MAX, 0))
 
 
-@contextmanager
-def returned_if_long(long_s: float = LONG_S) -> Iterator[None]:
-    """Return freed memory to the system after the block, if the block has computed for long.
+class LongCalls:
+    """Returns memory to the system for modules that compute for long, where keeping it saves little time.
 
-    Only kept memory of short computations saves time. Between two long ones, decoded pictures and other small
-    blocks of all threads come to lie in what the first has freed, so the second does not fit there, and the
-    process grows with each of them. Nothing is done in a process that has not called `keep_memory`.
+    Between and during long calls, decoded pictures and other small blocks of all threads come to lie in what
+    a large block has freed. The next large block does not fit there, so the process grows with each call. So
+    while such a module computes, blocks of 32 MiB and more are not kept, as the C library does by default,
+    and afterwards all freed memory goes back. Nothing is done in a process that has not called `keep_memory`.
+    One thread at a time may compute.
 
     Args:
-        long_s: Seconds of processor time of this thread. Other programs on the cores do not change them.
+        long_s: From so many seconds on, a call is long: processor time of its thread, which other programs on
+            the cores do not change.
     """
-    began_s = time.thread_time()
-    try:
-        yield
-    finally:
-        if _keeps_memory.is_set() and time.thread_time() - began_s >= long_s:
-            ctypes.CDLL(None).malloc_trim(0)
+
+    def __init__(self, long_s: float = LONG_S) -> None:
+        self._long_s = long_s
+        self._modules: set[Hashable] = set()
+
+    @contextmanager
+    def call(self, module: Hashable) -> Iterator[None]:
+        """Call a module inside the block. Its call before tells whether this one will be long.
+
+        Args:
+            module: Identity of the module.
+        """
+        began_s, is_long = time.thread_time(), module in self._modules
+        if is_long:
+            _set_large_block(USUAL_LARGE_BLOCK_BYTES)
+        try:
+            yield
+        finally:
+            if is_long:
+                _set_large_block(LARGE_BLOCK_BYTES)
+            self._modules.discard(module)
+            if _keeps_memory.is_set() and time.thread_time() - began_s >= self._long_s:
+                self._modules.add(module)
+                ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set_large_block(size_bytes: int) -> None:
+    ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, size_bytes)
 
 
 def device_thread(serve: Callable[[], None], num_threads: int | None = None) -> threading.Thread:
