@@ -30,6 +30,8 @@ def pytest_configure() -> None:
     """Let the programs under test hear Ctrl-C: a shell starts what it runs in the background without it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The imports of all tests leave little garbage, but many objects to walk through.
+    gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,6 +71,7 @@ def pytest_collection_finish() -> None:
     """Keep the garbage collector from walking through all that was imported, again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:

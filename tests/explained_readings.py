@@ -8,8 +8,8 @@ edges. Figures:
 - segmentation: the area under the ROC curve with which the maps find the pixels of a wrong class, over all
   pixels of all pictures;
 - captions: the share of a word's map that lies inside the object that the word is about, as a mean over the
-  colour words and over the shape words. Only words count that are right and that the caption has once. The
-  share of the object in the picture is what a map without any information would have.
+  colour words and over the shape words. Only words count that are right and that the caption has once. An
+  empty map counts as 0. The share of the object in the picture is what a map without any information has.
 """
 
 import argparse
@@ -117,6 +117,7 @@ class WordMap:
     sort: str
     inside: float
     area: float
+    is_empty: bool
 
 
 def word_maps(reader: Reader, scene: world.Scene, picture: Image.Image, language: str) -> Iterator[WordMap]:
@@ -129,10 +130,9 @@ def word_maps(reader: Reader, scene: world.Scene, picture: Image.Image, language
         for sort, name in (("colour", item.colour), ("shape", item.shape)):
             word = CHINESE[name] if language == "zh" else name
             if texts.count(word) == 1 and word in maps:
-                total = maps[word].sum()
-                yield WordMap(
-                    sort, float(maps[word][mask].sum() / total) if total else 0.0, float(mask.mean())
-                )
+                total = float(maps[word].sum())
+                inside = float(maps[word][mask].sum()) / total if total else 0.0
+                yield WordMap(sort, inside, float(mask.mean()), is_empty=not total)
 
 
 def words_inside(
@@ -151,7 +151,7 @@ def words_inside(
             "words": len(maps),
             "inside": float(np.mean([each.inside for each in maps])),
             "area": float(np.mean([each.area for each in maps])),
-            "empty": sum(not each.inside for each in maps),
+            "empty": sum(each.is_empty for each in maps),
         }
         for name, maps in found.items()
     }
@@ -171,9 +171,10 @@ def main() -> None:
     }
     for name, value in figures["segmentation"].items():
         print(f"segmentation, {name}: {value:.4g}")
-    print("\n| objects, language, word | words | inside its object | area of the object |\n|---|---|---|---|")
+    print("\n| objects, language, word | words | inside its object | area of the object | empty maps |")
+    print("|---|---|---|---|---|")
     for name, row in figures["captions"].items():
-        print(f"| {name} | {row['words']} | {row['inside']:.2f} | {row['area']:.2f} |")
+        print(f"| {name} | {row['words']} | {row['inside']:.2f} | {row['area']:.2f} | {row['empty']} |")
     print(f"\n{time.monotonic() - start:.0f} s, {options.pictures} pictures a row, seed {options.seed}")
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -73,14 +73,21 @@ def compared(name: str) -> tuple[float, list[BatchStats]]:
     batcher = Batcher(64, 10**9, stats.append)
     copies = PipelineCopies(pipeline, batcher, CallOptions("tiny"))
 
+    def own_pipeline(index: int) -> Any:
+        own = copies.new(seed=index)
+        if "unet" in own.__dict__:
+            own.__dict__["unet"] = folding(own.__dict__["unet"])
+        return own
+
     def job(index: int) -> Any:
         with batcher.job(Going()):
-            own = copies.new(seed=index)
-            if "unet" in own.__dict__:
-                own.__dict__["unet"] = folding(own.__dict__["unet"])
-            return batcher.run(lambda: made(own, name, index))
+            return batcher.run(lambda: made(own_pipeline(index), name, index))
 
     try:
+        # As a worker does, which finds out what keeps the jobs apart.
+        with batcher.job(Going()):
+            copies.observe(lambda seed: made(own_pipeline(seed), name, seed))
+        stats.clear()
         with ThreadPoolExecutor(NUM_JOBS) as threads:
             together = list(threads.map(job, range(NUM_JOBS)))
     finally:

@@ -15,7 +15,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import BrushworkError, InvalidRequest, PluginFailed
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.kinds.explanations import admission as explanations
-from brushwork_schemas.kinds.explanations.request import Explain
+from brushwork_schemas.kinds.explanations.request import Explain, method_of
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.kinds.request import Request
@@ -53,7 +53,8 @@ class Admitted:
     def label(self) -> str:
         """Model and cost in a few words, without private text. Flower and logs show it."""
         with _own_function(self.kind, "summary"):
-            return f"{self.model.name} {self.request.summary}".strip()[:200]
+            words = (self.model.name, self.request.summary, method_of(self.request))
+            return " ".join(word for word in words if word)[:200]
 
 
 def admit(kind_name: str, parameters: Mapping[str, Any], catalogue: Catalogue) -> Admitted:

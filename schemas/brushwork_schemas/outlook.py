@@ -25,6 +25,12 @@ class Outlook(BaseModel):
     )
     estimated_start_at: datetime | None = Field(None, description="For a running job, its start.")
     estimated_end_at: datetime | None = None
+    num_calls: int = Field(
+        0,
+        ge=0,
+        description="Extra calls of the model that its explanation takes.",
+        examples=[101],
+    )
     servable: bool = Field(description="Whether a ready worker serves its kind and model.")
     num_workers: int | None = Field(
         None, description="Ready workers of its kind, whether they have its model or not. Null if unknown."

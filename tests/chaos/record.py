@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brushwork_schemas.job import Job
 from brushwork_schemas.states import JobState
@@ -33,6 +33,13 @@ class Record:
         with self._changing:
             self.slowest_submit_s = max(self.slowest_submit_s, took_s)
             self._answers += [Answer(job.id, now, ends, job.idempotency_key) for job in jobs]
+
+    def expect(self, job_id: str, ends: JobState) -> None:
+        """An accepted job is to end in another way than was noted."""
+        with self._changing:
+            self._answers = [
+                replace(answer, ends=ends) if answer.job_id == job_id else answer for answer in self._answers
+            ]
 
     @property
     def answers(self) -> list[Answer]:

@@ -64,6 +64,9 @@ QUICK = {
     "lease_s": 2.0, "heartbeat_s": 0.3, "sweep_s": 0.5, "redispatch_after_s": 1.0, "retry_s": 0.2,
     "stall_s": 3.0, "frozen_s": 6.0, "grace_s": 3.0, "publish_timeout_s": 1.0, "device": "cpu",
 }  # fmt: skip
+# For a test in which no worker ends or stands still, and every job has to run once. In the times of `QUICK`,
+# a busy machine may keep a worker from renewing a lease, or a job from a step: then it rightly runs again.
+PATIENT = {"lease_s": 30.0, "stall_s": 60.0, "frozen_s": 60.0}
 # Files that are whole, for a worker looks at them first; a script takes the place of what they hold.
 _CATALOGUE = """
 [models.scripted]
@@ -256,6 +259,8 @@ class Stack:
         worker.send(signal.SIGSTOP)
         while is_locked(self.database):
             worker.send(signal.SIGCONT)
+            # On a busy machine it takes a while until it runs and ends its write.
+            wait_until(lambda: not is_locked(self.database), what="the end of a write")
             worker.send(signal.SIGSTOP)
 
     def thaw(self, worker: Worker) -> None:

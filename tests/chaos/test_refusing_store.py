@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from brushwork_schemas.states import JobState
 
+from tests.chaos import history
 from tests.chaos.liveness import all_take_work
 from tests.chaos.moments import pause
 from tests.chaos.scene import Scene
 from tests.chaos.small_disk import BALLAST, SmallDisk
-from tests.chaos.stack import Stack
+from tests.chaos.stack import PATIENT, Stack
 from tests.servers import wait_until
 
 Deed = Callable[[SmallDisk], None]
@@ -41,14 +42,19 @@ def are_held(stack: Stack, number: int) -> bool:
 def ran_once(stack: Stack, ids: list[str]) -> None:
     """No attempt was charged, and nothing was done twice."""
     for job in map(stack.job, ids):
-        assert (job.attempt, stack.journal.num_begun(job.id)) == (1, 1)
+        moves = [move for move in history.moves(stack.database) if move.job_id == job.id]
+        what = f"{moves}\n{stack.logs()[-6000:]}"
+        assert (job.attempt, stack.journal.num_begun(job.id)) == (1, 1), what
 
 
 @pytest.mark.fault("F11", "artifact folder full or read-only for a while: finished pictures are held")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_store_that_takes_nothing_for_a_while(scene: Scene, tmp_path: Path, way: str) -> None:
     begin, end = WAYS[way]
-    with SmallDisk(tmp_path / "disk") as disk, scene.stack(artifacts_url=str(disk.folder)) as stack:
+    with (
+        SmallDisk(tmp_path / "disk") as disk,
+        scene.stack(artifacts_url=str(disk.folder), **PATIENT) as stack,
+    ):
         stack.artifacts = disk.folder
         stack.submit(["steps=2"] * 10)
         stack.settle()
@@ -72,7 +78,7 @@ def test_a_store_that_takes_nothing_any_more(scene: Scene, tmp_path: Path, way: 
     begin, end = WAYS[way]
     with (
         SmallDisk(tmp_path / "disk") as disk,
-        scene.stack(artifacts_url=str(disk.folder), held_s=LASTS_S, num_workers=1) as stack,
+        scene.stack(artifacts_url=str(disk.folder), held_s=LASTS_S, num_workers=1, **PATIENT) as stack,
     ):
         stack.artifacts = disk.folder
         begin(disk)

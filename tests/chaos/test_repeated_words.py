@@ -8,14 +8,14 @@ from brushwork_core.queue.broker import Publisher, celery_app
 from brushwork_schemas.errors import IdempotencyConflict
 
 from tests.chaos.scene import Scene
-from tests.chaos.stack import KIND, Stack
+from tests.chaos.stack import KIND, PATIENT, Stack
 
 TIMES = 50
 
 
 @pytest.mark.fault("F16", "one job's message sent 50 times, several workers", both=True)
 def test_a_message_that_comes_fifty_times_is_one_attempt(scene: Scene) -> None:
-    with scene.stack(num_workers=3) as stack:
+    with scene.stack(num_workers=3, **PATIENT) as stack:
         jobs = stack.submit(["steps=5 pause=0.1"] * 3)
         with celery_app(stack.settings) as app:
             for job_id in jobs * TIMES:

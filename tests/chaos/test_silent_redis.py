@@ -11,7 +11,7 @@ from tests.chaos.load import Load
 from tests.chaos.moments import pause
 from tests.chaos.proxy import Proxy, port_of
 from tests.chaos.scene import Scene
-from tests.chaos.stack import SLACK_S, Stack
+from tests.chaos.stack import PATIENT, SLACK_S, Stack
 from tests.servers import RedisServer
 
 JOBS = ["steps=4 pause=0.02"] * 3
@@ -65,6 +65,7 @@ def test_a_publish_whose_answer_is_lost(scene: Scene, rng: Random, tmp_path: Pat
             redis_url=port_of(redis.url, proxy.port),
             worker_settings={"redis_url": redis.url},
             publish_timeout_s=0.3,
+            **PATIENT,
         ) as stack,
     ):
         proxy.trap = trap = Trap(b"LPUSH", resets=resets, springs=lambda: rng.random() < 0.5)

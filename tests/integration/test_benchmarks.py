@@ -13,7 +13,6 @@ from benchmarks.report import DOCS
 from tests.conftest import is_thorough
 
 SMALLEST = {
-    "text_to_image": ("--jobs=2", "--steps=2"),
     "empty_job": ("--jobs=4", "--one-by-one=4", "--no-postgres"),
     "cuda_gathering": (
         "--tiny", "--device=cpu", "--families=sdxl", "--sides=32", "--counts=2", "--steps=2",
@@ -21,6 +20,7 @@ SMALLEST = {
 }  # fmt: skip
 # Each starts a whole stack, some of them several times; what is special about them is what they measure.
 LARGER = {
+    "text_to_image": ("--jobs=2", "--steps=2"),
     "mixed_steps": ("--jobs=2", "--arrivals=2", "--most-steps=3"),
     "image_classification": ("--jobs=4", "--models=pocket-classifier"),
     "crash_detection": ("--ways=up-one",),

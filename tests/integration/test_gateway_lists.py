@@ -62,7 +62,7 @@ def test_a_job_in_a_list_has_links_and_no_outlook(http: TestClient, jobs: list[s
     alone = http.get("/v1/jobs/job-6").json()
     assert alone["outlook"] == {
         "position": 6, "estimated_start_at": None, "estimated_end_at": None, "servable": False,
-        "num_workers": 0,
+        "num_workers": 0, "num_calls": 0,
     }  # fmt: skip
 
 

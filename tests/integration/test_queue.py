@@ -90,7 +90,7 @@ def client(settings: Settings) -> Iterator[Client]:
 @pytest.fixture(scope="class")
 def worker(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerProcess]:
     log = tmp_path_factory.mktemp("log") / "worker.log"
-    started = WorkerProcess(settings, ALL_KINDS, log, by_command=True)
+    started = WorkerProcess(settings, ALL_KINDS, log)
     yield started.wait_ready()
     assert started.stop() == 0, started.log.read_text()
     # Its process has ended at once, with all that it had to say said and its place on the roster left.

@@ -26,7 +26,7 @@ TRAIN, CLASSIFY = "image-classification-training", "image-classification"
 SCANS = digit_scans(seed=6)
 # Thousands of scans: it took 14 s to decode, and ended a worker three times as stalled.
 BOMB = jpegs.scans(4000, 3000)
-NUM_EPOCHS = 15
+NUM_EPOCHS = 10
 ASKED = {
     "dataset": SCANS.archive,
     "image_size": 20,

@@ -10,7 +10,7 @@ from brushwork.gateway.problems import answer_to
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.intake import SubmissionIntake
 from brushwork.page.forms.form_errors import FormErrors
-from brushwork.page.forms.form_field import form_fields
+from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.words import Words
 from brushwork.testing import FakeClient
 from brushwork.transports.flow import HttpResponse

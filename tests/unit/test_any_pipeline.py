@@ -15,6 +15,7 @@ from brushwork_workers.batching.model_executor import SerialExecutor
 from brushwork_workers.families.diffusion.decoder_input import decoder_input
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import LoadSpec
+from brushwork_workers.models.class_names import component_class
 from brushwork_workers.models.description.pipeline_kinds import classes_by_kind, kinds_of, needed_components
 from brushwork_workers.models.recognition import recognise
 from diffusers import (
@@ -104,6 +105,9 @@ KINDS = {
     "WanPipeline": ("text-to-video",),
     "WanImageToVideoPipeline": ("image-to-video",),
     "LTXPipeline": ("text-to-video",),
+    # Its strength is that of the picture, not of a video to begin with.
+    "LTXConditionPipeline": ("text-to-video", "image-to-video"),
+    "WanVideoToVideoPipeline": (),
     # Requests cannot give what these need, or these make no pictures.
     "KandinskyV22Pipeline": (),
     "KandinskyPriorPipeline": (),
@@ -120,6 +124,12 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_the_kinds_of_a_class_follow_from_its_call(name: str) -> None:
     assert kinds_of(getattr(diffusers, name)) == KINDS[name]
+
+
+def test_modules_that_diffusers_has_moved_are_found() -> None:
+    assert component_class("wuerstchen", "PaellaVQModel") is not None
+    assert component_class("wuerstchen", "NoSuchModel") is None
+    assert component_class("no_such_library", "PaellaVQModel") is None
 
 
 def test_other_kinds_are_served_by_the_classes_that_diffusers_pairs() -> None:

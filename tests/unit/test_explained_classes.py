@@ -15,6 +15,7 @@ from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.kinds.explanations.result import Explanation
 from brushwork_schemas.kinds.image_classification import ImageClassificationRequest
 from brushwork_workers.batching.batcher import Batcher
+from brushwork_workers.batching.engine_use import may_use_engine
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
 from brushwork_workers.explanations.input_place import InputPlace
 from brushwork_workers.families.classification import (
@@ -172,6 +173,27 @@ def test_gradients_leave_nothing_behind(pocket: Any) -> None:
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert sum(len(module._forward_hooks) for module in network.modules()) == hooks
     assert not network.training
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "grad-cam"])
+def test_torch_runs_what_needs_gradients_if_the_model_has_an_engine(method: str) -> None:
+    """Engines replace `forward` of the network, and ask in each call whether they may run it."""
+    made = handler("torchvision-classifier", WEIGHTS / "pocket-classifier")
+    network, in_engine = made._model.network, []
+    run = network.forward
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        in_engine.append(may_use_engine())
+        with torch.set_grad_enabled(not in_engine[-1] and torch.is_grad_enabled()):
+            answer: torch.Tensor = run(pixels)
+        return answer
+
+    network.__dict__["forward"] = forward
+    found, values = explanation(made, circle(), method=method)
+    assert values.max() > 0
+    # The own call, and the covered picture.
+    assert in_engine.count(True) == (1 if method == "grad-cam" else 2)
+    assert in_engine.count(False) >= found.num_calls - 1
 
 
 @pytest.mark.parametrize("method", ["integrated-gradients", "grad-cam"])

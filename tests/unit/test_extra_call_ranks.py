@@ -3,7 +3,12 @@
 from itertools import pairwise
 
 import pytest
-from brushwork_workers.batching.call_groups import LONGEST_TIMEOUT_S, SHORTEST_TIMEOUT_S, CallBatch
+from brushwork_workers.batching.call_groups import (
+    LEAST_EXTRA_ROWS,
+    LONGEST_TIMEOUT_S,
+    SHORTEST_TIMEOUT_S,
+    CallBatch,
+)
 from brushwork_workers.batching.scheduler import EXTRA_EVERY_S, EXTRA_PAUSES
 
 from tests.unit.test_batching_policy import Scene
@@ -114,6 +119,20 @@ def test_extra_calls_wait_for_extra_ones_that_come_back() -> None:
     assert scene.pause_s() == pytest.approx(0.025)
     extra(scene, "x2")
     assert scene.run() == ("complete", ["x1", "x2"])
+
+
+@pytest.mark.parametrize(
+    ("took_s", "most"), [(0.01, 64), (0.25, 64), (0.5, 32), (1.0, LEAST_EXTRA_ROWS), (60.0, LEAST_EXTRA_ROWS)]
+)
+def test_a_batch_of_extra_calls_does_not_take_long(took_s: float, most: int) -> None:
+    scene = Scene(max_rows=64)
+    callers = [f"x{number}" for number in range(200)]
+    extra(scene, *callers)
+    assert scene.run(took_s) == ("full", callers[:64])
+    assert len(scene.run(took_s)[1]) == most
+    # Own calls are not limited by it.
+    scene.calls(*callers, key="resnet")
+    assert scene.run(took_s) == ("full", callers[:64])
 
 
 def under_load(took_s: float, extra_took_s: float, for_s: float) -> list[tuple[float, str]]:

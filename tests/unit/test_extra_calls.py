@@ -207,6 +207,36 @@ def test_progress_and_engines_are_those_of_the_job(calls: ModelExecutor) -> None
     assert len(engines) == 5
 
 
+def test_without_batches_an_own_call_goes_first_too() -> None:
+    """It waits for the call that runs, not for the others."""
+    calls, begun, go_on, order = SerialExecutor(), threading.Event(), threading.Event(), list[str]()
+
+    def named(name: str, sample: Tensor) -> Tensor:
+        if not order:
+            begun.set()
+            assert go_on.wait(30)
+        order.append(name)
+        return sample
+
+    def ask_for(name: str) -> Any:
+        return calls.call(TERMS, partial(named, name), torch.ones(1))
+
+    def own() -> Any:
+        with calls.job(Going()):
+            return ask_for("own")
+
+    with ThreadPoolExecutor(2) as threads:
+        with_extra = threads.submit(calls.run_beside, [partial(ask_for, "extra")] * 3)
+        assert begun.wait(30)
+        waiting = threads.submit(own)
+        while not calls._device._num_own_waiting:
+            threading.Event().wait(0.001)
+        go_on.set()
+        waiting.result(timeout=30)
+        with_extra.result(timeout=30)
+    assert order == ["extra", "own", "extra", "extra"]
+
+
 @pytest.mark.parametrize("name", ["cooperative", "threads"])
 def test_a_function_may_run_others_beside_it(name: str) -> None:
     model = Denoiser()

@@ -384,10 +384,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ended = {job_id: state for job_id, state in states.items() if state in TERMINAL}
 
 
-def test_the_ledger_agrees_with_its_model(migrated_file: Path) -> None:
+def test_the_ledger_agrees_with_its_model(migrated_file: Path, thorough: bool) -> None:
     machine = type("Machine", (LedgerMachine,), {"template": migrated_file})
+    # New ones are drawn in each run.
+    num = 200 if thorough else 50
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=100, stateful_step_count=40, deadline=None, database=None)
+        machine, settings=settings(max_examples=num, stateful_step_count=40, deadline=None, database=None)
     )
     # How many is chance; test_crash_points breaks off every statement in turn.
     assert machine.num_crashes > 0

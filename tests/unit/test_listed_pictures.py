@@ -10,7 +10,7 @@ import pytest
 from brushwork.cli.parameters import parsed
 from brushwork.gateway.bodies.form_fields import parameters_of
 from brushwork.gateway.bodies.received import _parts_of
-from brushwork.page.forms.form_field import form_fields
+from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.views.thumbnail import Thumbnail
 from brushwork.testing import FakeClient

@@ -57,6 +57,27 @@ def test_a_score_that_no_part_changes_has_an_empty_map() -> None:
     assert not explained().map(1).any()
 
 
+@pytest.mark.parametrize(
+    ("own", "covered", "is_empty"),
+    [
+        (0.12, 0.11, True),
+        (0.05, 0.03, False),
+        (0.998, 0.98, False),
+        (0.5, 0.0, False),
+        (1.0, 0.999999, True),
+        (0.0, 0.0, True),
+        # Logarithms of probabilities.
+        (0.0, -3.0, False),
+        (-0.01, -0.02, True),
+        (-2.0, -1.0, True),
+        (-2.0, -2.5, False),
+    ],
+)
+def test_a_map_is_empty_if_no_part_changes_the_odds(own: float, covered: float, *, is_empty: bool) -> None:
+    found = occlusion(picture(), METHOD, [own], lambda seen: [covered], BESIDE)
+    assert found.map(0).any() != is_empty
+
+
 def test_several_scores_take_the_calls_of_one() -> None:
     calls: list[int] = []
     occlusion(picture(), METHOD, [1.0, 0.5], lambda seen: (calls.append(1), brightness(seen))[1], BESIDE)
@@ -135,8 +156,9 @@ def test_the_colours_are_those_of_inferno() -> None:
     matplotlib = pytest.importorskip("matplotlib")
     values = np.tile(np.linspace(0, 1, 256, dtype=np.float32), (2, 1))
     drawn = np.asarray(overlay(Image.new("RGB", (256, 2)), values), np.float64)[0]
-    expected = matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255
-    shares = (0.35 + 0.45 * values[0])[:, None]
+    shown = np.minimum(values[0] / np.quantile(values[values > 0], 0.995), 1)
+    expected = matplotlib.colormaps["inferno"](shown)[:, :3] * 255
+    shares = (0.35 + 0.45 * shown)[:, None]
     # Between its 17 steps the colours are mixed.
     assert np.abs(drawn - expected * shares).max() < 7
     lightness = drawn @ np.array([0.2126, 0.7152, 0.0722])

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from brushwork.page.forms.form_field import FormField, form_fields
+from brushwork.page.forms.form_field import FormField
+from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.session import own_path
 from brushwork.page.views import repeat_commands

@@ -13,7 +13,7 @@ from brushwork.cli.views.result import files, pictures, result_facts
 from brushwork.gateway.admission.access import Principal
 from brushwork.page import templates
 from brushwork.page.forms.form_errors import FormErrors
-from brushwork.page.forms.form_field import form_fields
+from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.routes.home import KindForm
 from brushwork.page.session import Session

@@ -6,7 +6,7 @@ from string import Formatter
 
 import pytest
 from brushwork.page import templates
-from brushwork.page.forms.form_field import form_fields
+from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.views import clock, sizes
 from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
 from brushwork_schemas.kinds.kind import Kind

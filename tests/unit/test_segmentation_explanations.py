@@ -87,7 +87,7 @@ def test_a_class_is_explained_by_covering(name: str) -> None:
     assert found.maps[2].min >= 0
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ["segformer", "instances", "sam2"])
 def test_a_class_that_the_model_lacks_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest) as raised:
         made(name, PlainDesk(), explain={"method": "confidence", "target": "object 2"})
@@ -95,7 +95,7 @@ def test_a_class_that_the_model_lacks_is_refused(name: str) -> None:
     assert raised.value.hint
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", ["torchvision", "instances", "sam2"])
 def test_the_result_is_the_same_without_an_explanation(name: str) -> None:
     plain, explained = made(name, PlainDesk()), made(name, PlainDesk(), explain={"method": "confidence"})
     assert plain["explanation"] is None

@@ -6,13 +6,16 @@ from typing import Any
 
 from brushwork_schemas.catalogue import TRAINED
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.explanations.calls import num_calls
+from brushwork_schemas.kinds.explanations.request import method_of
+from brushwork_schemas.kinds.registry import kind_named
 from brushwork_schemas.outlook import MOST_COUNTED, Outlook
 from brushwork_schemas.states import JobState
 from brushwork_schemas.worker import SeenWorker
 from sqlalchemy import bindparam, select
 
 from brushwork_core.database.database import Database, now_ms
-from brushwork_core.database.tables import JOBS
+from brushwork_core.database.tables import ARTIFACTS, JOBS
 from brushwork_core.fleet.worker_registry import WorkerRegistry
 from brushwork_core.queries.job_index import JobIndex
 from brushwork_core.queries.queue_snapshot import QueueSnapshot, num_own_before
@@ -32,6 +35,7 @@ class _Ahead:
     throughput: Throughput
     workers: Sequence[SeenWorker]
     position: int | None = None
+    num_calls: int = 0
 
 
 class Outlooks:
@@ -61,7 +65,7 @@ class Outlooks:
             return None
         with self._database.reading() as connection:
             row = connection.execute(_ROW, {"job": job.id}).one_or_none()
-        return None if row is None else self._of(row)
+        return None if row is None else self._of(job, row)
 
     def get(self, job_id: str) -> tuple[Job, Outlook | None]:
         """Return a job with its outlook, by one query. The result is that of `JobIndex.get` and `of`.
@@ -70,21 +74,31 @@ class Outlooks:
             JobNotFound: No job has this id.
         """
         job, row = self._index.with_row(job_id, _PLACE)
-        return job, self._of(row)
+        return job, self._of(job, row)
 
-    def _of(self, row: Any) -> Outlook | None:
+    def _of(self, job: Job, row: Any) -> Outlook | None:
         if row.state not in (JobState.QUEUED, JobState.RUNNING):
             return None
         serving = self.serving(row.kind, row.model)
-        ahead = _Ahead(row, self._throughput.get(), serving, self._position(row))
+        ahead = _Ahead(row, self._throughput.get(), serving, self._position(row), self._num_calls(job))
         start_ms = _start_ms(ahead)
         return Outlook(
             position=ahead.position,
             estimated_start_at=moment_of(start_ms),
             estimated_end_at=moment_of(_end_ms(ahead, start_ms)),
+            num_calls=ahead.num_calls,
             servable=bool(serving),
             num_workers=len(self.serving(row.kind)),
         )
+
+    def _num_calls(self, job: Job) -> int:
+        if method_of(job.request) is None:
+            return 0
+        # Few jobs ask for an explanation, so only these cost another query.
+        picture = kind_named(job.kind).main_picture(job.request)
+        with self._database.reading() as connection:
+            size = connection.execute(_SIZE, {"sha256": picture}).one_or_none()
+        return num_calls(job.request, *(size or (0, 0)))
 
     def queue(self, kind: str) -> QueueSnapshot:
         """Return the queue of a kind."""
@@ -130,6 +144,8 @@ _COLUMNS = (
 _PLACE = (now_ms().label("now"), num_own_before().label("num_own"))
 _ROW = select(*(JOBS.c[name] for name in _COLUMNS), *_PLACE).where(JOBS.c.id == bindparam("job"))
 
+_SIZE = select(ARTIFACTS.c.width, ARTIFACTS.c.height).where(ARTIFACTS.c.sha256 == bindparam("sha256"))
+
 
 def _start_ms(ahead: _Ahead) -> float | None:
     row = ahead.row
@@ -147,7 +163,7 @@ def _end_ms(ahead: _Ahead, start_ms: float | None) -> float | None:
         # The job's own steps give a better estimate than the times of other jobs.
         a_step_ms = (row.now - row.started_at) / row.progress_step
         return float(row.now + a_step_ms * (row.progress_total - row.progress_step))
-    seconds = ahead.throughput.running_s(row.kind, row.model, row.label)
+    seconds = ahead.throughput.running_s(row.kind, row.model, row.label, num_calls=ahead.num_calls)
     if start_ms is None or seconds is None or not ahead.workers:
         return None
     return max(start_ms + 1000 * seconds, float(row.now))

@@ -39,10 +39,20 @@ class Throughput:
         """Measure the recent jobs of the ledger."""
         return cls(connection.execute(_RECENT).all())
 
-    def running_s(self, kind: str, model: str, label: str) -> float | None:
-        """Return the median running time in seconds of jobs with this label, else of this model."""
+    def running_s(self, kind: str, model: str, label: str, *, num_calls: int = 0) -> float | None:
+        """Return the median running time in seconds of jobs with this label, else of this model.
+
+        Args:
+            kind: Kind of the jobs.
+            model: Name of their model.
+            label: Label of the jobs, which tells whether they are explained.
+            num_calls: Extra calls of the job. The time of the model stands for one call.
+        """
+        alike = self._running_s.get((kind, "label", label))
         of_model = self._running_s.get((kind, "model", model))
-        return self._running_s.get((kind, "label", label), of_model)
+        if alike is not None or of_model is None:
+            return alike
+        return of_model * (1 + num_calls)
 
     def jobs_per_s(self, kind: str, num_workers: int) -> float | None:
         """Return the jobs of a kind that `num_workers` workers finish per second.

@@ -85,6 +85,22 @@ def gathered(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**others, EXPLAIN: choice}
 
 
+def spread(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with each setting of `explain` by itself: what `gathered` undoes.
+
+    Args:
+        parameters: Parameters of a request, which may come from a file.
+    """
+    choice = parameters.get(EXPLAIN)
+    if not isinstance(choice, Mapping):
+        return dict(parameters)
+    named = {f"{PREFIX}{name}": value for name, value in choice.items() if name != "method"}
+    words = named.get(f"{PREFIX}words")
+    if isinstance(words, list | tuple):
+        named[f"{PREFIX}words"] = ", ".join(map(str, words))
+    return {**parameters, EXPLAIN: choice.get("method"), **named}
+
+
 def written(explain: Any) -> str:
     """Return a choice in one line, such as `occlusion, patch_size 16`.
 

@@ -81,6 +81,18 @@ class GivenFiles:
                 self._read[number] = kept
         return self._kept[number]
 
+    def size(self, number: int) -> tuple[int, int]:
+        """Return width and height of a picture in pixels; zeros for an archive. Nothing is stored.
+
+        Args:
+            number: What `read` returned.
+        """
+        read = self._read[number]
+        if isinstance(read, GivenArchive):
+            return 0, 0
+        found = describe(read, NO_NAME) if isinstance(read, bytes) else read
+        return found.width, found.height
+
     def _expect_room(self, field: str) -> None:
         if self._pixels > MAX_PIXELS:
             raise InvalidImage(

@@ -13,6 +13,7 @@ from brushwork_schemas.catalogue import Catalogue, Model
 from brushwork_schemas.errors import InvalidRequest, JobNotEnded
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.explanations.calls import check_num_calls
 from brushwork_schemas.kinds.file_places import NO_FILE_YET, pattern_of, values_at, with_values
 from brushwork_schemas.kinds.registry import all_kinds, file_fields, file_patterns
 from brushwork_schemas.options import JobOptions, digest, taken_options
@@ -120,6 +121,7 @@ class SubmissionIntake:
         Raises:
             InvalidImage, InvalidDataset, AddressRefused: A file can't be read or breaks a limit. If there are
                 several drafts, the message starts with the index.
+            InvalidRequest: An explanation takes too many calls for the size of its picture.
             ServiceUnreachable: The artifact store does not answer.
         """
         # A file that several requests share is read once and held once.
@@ -128,6 +130,7 @@ class SubmissionIntake:
             for index, draft in enumerate(drafts):
                 with wrong.noted(), located(index, len(drafts)), on_behalf_of(draft.options.tenant):
                     names.append(self._read_files(draft, given))
+                    _check_explanation(draft, names[-1], given)
             wrong.raise_any()
             return [self._prepared(draft, files, given) for draft, files in zip(drafts, names, strict=True)]
 
@@ -193,6 +196,12 @@ class SubmissionIntake:
         has_key = draft.options.idempotency_key is not None
         sha256 = _digest(draft, artifacts) if has_key else None
         return PreparedJob(admitted, draft.options, tuple(artifacts.values()), sha256)
+
+
+def _check_explanation(draft: JobDraft, files: Mapping[str, int], given: GivenFiles) -> None:
+    main = draft.admitted.kind.main_input
+    number = next((number for place, number in files.items() if place in (main, f"{main}.0")), None)
+    check_num_calls(draft.admitted.request, *((0, 0) if number is None else given.size(number)))
 
 
 def _digest(draft: JobDraft, files: Mapping[str, Artifact]) -> str:

@@ -36,6 +36,7 @@ ENVIRONMENT.filters.update(
     until=clock.until,
     bytes=sizes.in_bytes,
     percent=in_percent,
+    value=sizes.in_digits,
     localized=localized,
     read_in=translated,
     class_name=class_name,

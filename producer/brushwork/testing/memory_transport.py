@@ -10,13 +10,15 @@ from typing import Any
 from brushwork_core.files.artifact_store import ArtifactStore
 from brushwork_core.media.decoders.decoder import in_process
 from brushwork_core.settings.settings import Settings
-from brushwork_schemas.artifact import Artifact, artifacts_within
+from brushwork_schemas.artifact import Artifact, artifacts_within, describe
 from brushwork_schemas.artifact.provenance_report import ProvenanceReport
 from brushwork_schemas.catalogue import TRAINED, Catalogue, Model, trained_model, trains_for
 from brushwork_schemas.catalogue.kind_descriptions import KindDescription, described_kinds
 from brushwork_schemas.errors import UnknownModel
 from brushwork_schemas.job import Job, Progress
 from brushwork_schemas.job_filter import JobFilter
+from brushwork_schemas.kinds.explanations.calls import num_calls
+from brushwork_schemas.kinds.explanations.request import method_of
 from brushwork_schemas.kinds.registry import all_kinds, kind_named
 from brushwork_schemas.outlook import Outlook
 from brushwork_schemas.preview import Preview
@@ -123,7 +125,18 @@ class MemoryTransport(Transport):
             other for other in self.ledger.newest_first() if other.id < job.id and other.kind == job.kind
         ]
         queued = [other for other in older if other.state is JobState.QUEUED]
-        return Outlook(position=len(queued) if job.state is JobState.QUEUED else None, servable=True)
+        return Outlook(
+            position=len(queued) if job.state is JobState.QUEUED else None,
+            num_calls=self._num_calls(job),
+            servable=True,
+        )
+
+    def _num_calls(self, job: Job) -> int:
+        name = kind_named(job.kind).main_picture(job.request)
+        if method_of(job.request) is None or name is None:
+            return num_calls(job.request, 0, 0)
+        picture = describe(self.store.get(name), name)
+        return num_calls(job.request, picture.width, picture.height)
 
     @blocking
     def upload(self, file: object, *, first_frame: bool = False) -> Artifact:

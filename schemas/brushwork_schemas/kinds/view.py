@@ -178,11 +178,14 @@ class Explained:
         explanation: What the handler has returned as `explanation`.
         text: The prompt whose words have maps; empty if there is none. Words of a generated text are tokens
             of the explanation.
+        pictures: The picture under each map, in the order of the maps. Without them, it is the first picture
+            of the pair, or the picture that was given.
         title: Heading.
     """
 
     explanation: Explanation
     text: str = ""
+    pictures: Sequence[Artifact] = ()
     title: Localized = field(default_factory=lambda: {"en": "Explanation", "zh": "解释"})
 
 

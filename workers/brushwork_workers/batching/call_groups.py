@@ -18,6 +18,10 @@ HEAD_START_S = 1.0
 ALONE_SHARE = 0.95
 # The pause between two batches must not count: shorter calls always share.
 ALONE_FROM_S = 0.05
+# A job that comes while a batch of extra calls runs waits for its end. So a batch takes about that long, but
+# has at least so many rows: a large network gains by sharing, too.
+EXTRA_BATCH_S = 0.25
+LEAST_EXTRA_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +127,7 @@ class CallGroup:
     is_extra: bool = False
     calls: list[WaitingCall] = field(default_factory=list)
     last_took_s: float | None = None
+    last_rows: int = 0
     ended_s: float = float("-inf")
     runs_alone: bool = False
     last_calls: tuple[WaitingCall, ...] = ()
@@ -141,6 +146,7 @@ class CallGroup:
     def ended(self, batch: CallBatch, took_s: float, now_s: float) -> None:
         """Record the duration of a batch, and decide whether the next calls run alone."""
         self.last_took_s, self.ended_s, self.last_calls = took_s, now_s, batch.calls
+        self.last_rows = batch.rows
         self.cost.observe(batch.rows, took_s, now_s)
         measured = self.cost.one_more(min(call.rows for call in batch.calls), now_s)
         if measured is None:
@@ -149,6 +155,14 @@ class CallGroup:
             self.runs_alone = is_long and self.cost.is_known(batch.rows, now_s)
         else:
             self.runs_alone = measured[0] >= ALONE_FROM_S and measured[1] >= ALONE_SHARE
+
+    @property
+    def max_rows(self) -> int:
+        """Most rows of its next batch."""
+        if not self.is_extra or not self.last_took_s or not self.last_rows:
+            return self.budget.max_rows
+        rows = int(EXTRA_BATCH_S * self.last_rows / self.last_took_s)
+        return min(self.budget.max_rows, max(LEAST_EXTRA_ROWS, rows))
 
     def timeout_at_s(self, *, callers_run: bool) -> float:
         """When its calls run in any case."""
@@ -163,7 +177,7 @@ class CallGroup:
     def reason(self, now_s: float, *, expects_others: bool, callers_run: bool) -> str | None:
         """Why it should run now; None if it should wait."""
         rows, pixels = sum(call.rows for call in self.calls), sum(call.pixels for call in self.calls)
-        is_full = rows >= self.budget.max_rows or pixels >= self.budget.max_pixels
+        is_full = rows >= self.max_rows or pixels >= self.budget.max_pixels
         if is_full and not self.runs_alone:
             return "full"
         if self.last_took_s is not None and not expects_others:
@@ -180,7 +194,7 @@ class CallGroup:
         rows = pixels = 0
         for call in sorted(self.calls, key=lambda call: call.rank):
             rows, pixels = rows + call.rows, pixels + call.pixels
-            if taken and not self.budget.allows(rows, pixels):
+            if taken and not (rows <= self.max_rows and self.budget.allows(rows, pixels)):
                 break
             taken.append(call)
         self.calls = [call for call in self.calls if call not in taken]

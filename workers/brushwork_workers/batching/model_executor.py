@@ -16,6 +16,7 @@ import torch
 
 from brushwork_workers.batching.call_options import Adapters, CallOptions
 from brushwork_workers.batching.engine_use import OnEngines, prepared
+from brushwork_workers.batching.shared_device import SharedDevice
 from brushwork_workers.device.cpu import LongCalls
 
 _T = TypeVar("_T")
@@ -125,7 +126,7 @@ class SerialExecutor:
 
     def __init__(self) -> None:
         self._long_calls = LongCalls()
-        self._device_is_free = threading.Lock()
+        self._device = SharedDevice()
         self._waiting: set[Callable[[], None]] = set()
         self._local = threading.local()
 
@@ -133,18 +134,18 @@ class SerialExecutor:
         """Wait until the device is free, then run the call."""
         # Not inference_mode: schedulers write into what a model returned, which that mode forbids.
         long_call = self._long_calls.call(str(options))
-        with self._device(), long_call, torch.no_grad(), prepared(options, function) as engines:
+        with self._device_of_job(), long_call, torch.no_grad(), prepared(options, function) as engines:
             answer = function(*args, **kwargs)
         getattr(self._local, "on_engines", _no_engines)(engines)
         return answer
 
     @contextmanager
-    def _device(self) -> Iterator[None]:
+    def _device_of_job(self) -> Iterator[None]:
         """Hold the device inside the block. At its end, all callers that wait for the device are notified."""
         stop: StopCheck | None = getattr(self._local, "stop", None)
         on_progress = getattr(self._local, "on_progress", _nothing)
         self._waiting.add(on_progress)
-        with self._device_is_free:
+        with self._device.held(is_extra=getattr(self._local, "is_extra", False)):
             self._waiting.discard(on_progress)
             if stop is not None:
                 stop.check()
@@ -180,12 +181,16 @@ class SerialExecutor:
     ) -> list[_T]:
         """Run the functions one after another in this thread."""
         results = []
-        for function in functions:
-            if (stop := getattr(self._local, "stop", None)) is not None:
-                stop.check()
-            results.append(function())
-            if on_done is not None:
-                on_done(len(results))
+        before, self._local.is_extra = getattr(self._local, "is_extra", False), True
+        try:
+            for function in functions:
+                if (stop := getattr(self._local, "stop", None)) is not None:
+                    stop.check()
+                results.append(function())
+                if on_done is not None:
+                    on_done(len(results))
+        finally:
+            self._local.is_extra = before
         return results
 
     def close(self) -> None:

@@ -136,8 +136,8 @@ class Scheduler:
             if reason:
                 if reason == "lingered":
                     self._graph(group.is_extra).stop_expecting(position)
-                calls = group.take()
-                return CallBatch(calls, reason, group.budget.max_rows, self._passed_over(calls[0]))
+                max_rows, calls = group.max_rows, group.take()
+                return CallBatch(calls, reason, max_rows, self._passed_over(calls[0]))
         return None
 
     def _extra_may_run_from_s(

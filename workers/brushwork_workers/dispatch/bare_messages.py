@@ -35,6 +35,7 @@ from brushwork_schemas.errors import (
 )
 from brushwork_schemas.errors.refusals import Refusals
 from brushwork_schemas.job import JobError
+from brushwork_schemas.kinds.explanations.calls import check_num_calls
 from brushwork_schemas.kinds.file_places import values_at, with_values
 from brushwork_schemas.kinds.kind import ARCHIVE
 from brushwork_schemas.kinds.registry import file_patterns, mask_fields, media_type_at
@@ -176,6 +177,9 @@ class BareMessages:
             admitted = admit(kind, with_values(parameters, named), self._catalogue)
         wrong.raise_any()
         assert options is not None  # noqa: S101 - for the type checker: it is None only if an error was noted
+        name = admitted.kind.main_picture(admitted.request)
+        sizes = [(each.width, each.height) for each in inputs.values() if each.sha256 == name]
+        check_num_calls(admitted.request, *(sizes[0] if sizes else (0, 0)))
         self._expect(admitted.model, options.tenant)
         self._ask_policies(job_id, admitted, options.tenant)
         return NewJob.of(

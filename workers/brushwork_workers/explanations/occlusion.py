@@ -4,6 +4,7 @@ Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2014.
 model that gives a picture a score can be explained.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +20,11 @@ from brushwork_workers.explanations.fills import DEFAULT_FILL, covering
 
 Floats = npt.NDArray[np.float32]
 Scores = Callable[[Image.Image], Sequence[float]]
-"""Returns the scores of a picture, from one call of the model."""
-# A map whose largest value is a smaller share of the score is empty: no single part matters.
-LEAST_SHARE = 0.01
+"""Returns the scores of a picture, from one call: probabilities, or logarithms of probabilities."""
+# A map is empty if no part changes the logarithm of the odds by as much: then the answer depends on no single
+# part. In networks whose weights are shuffled, no part changes them by more than 0.13.
+LEAST_CHANGE = 0.2
+_CERTAIN = 1e-6
 # Standard deviation of the weights of a window, as a share of its side.
 _SIGMA = 0.2
 
@@ -51,13 +54,13 @@ class Occlusion:
         """Return the map of one score: [height, width], at least 0, of the picture's size.
 
         The value of a pixel is the mean fall of the score while it and its surroundings are covered; 0 if the
-        score rises. All values are 0 if no part lowers the score by `LEAST_SHARE` of it.
+        score rises. All values are 0 if no part lowers the odds by `LEAST_CHANGE`.
 
         Args:
             index: Which of the scores.
         """
         grid, drops = self.grid, self.drops[:, index]
-        if drops.max(initial=0.0) < LEAST_SHARE * abs(float(self.own[index])):
+        if _change(float(self.own[index]), drops) < LEAST_CHANGE:
             return np.zeros((grid.height, grid.width), np.float32)
         return np.maximum(_mean_over_windows(grid, drops), np.float32(0))
 
@@ -98,6 +101,15 @@ def _scores_without(
     covered = picture.copy()
     covered.paste(cover.crop(box), box)
     return scores_of(covered)
+
+
+def _change(own: float, drops: Floats) -> float:
+    """Return the most that a part lowers the logarithm of the odds, or the logarithm that is given."""
+    drop = float(drops.max())
+    if own - drop < -_CERTAIN:
+        return drop
+    before, after = (min(max(score, _CERTAIN), 1 - _CERTAIN) for score in (own, own - drop))
+    return math.log(before / (1 - before)) - math.log(after / (1 - after))
 
 
 def _mean_over_windows(grid: Grid, values: Floats) -> Floats:

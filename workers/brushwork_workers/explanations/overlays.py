@@ -16,6 +16,9 @@ _COLOURS = np.array(
 _LEAST_COVERED, _MOST_COVERED = 0.35, 0.8
 """The share of the colour in a pixel whose value is the lowest, and the highest."""
 
+# A few pixels of the maps of gradients are far above all others, which would be dark.
+_BRIGHTEST = 0.005
+
 
 def overlay(picture: Image.Image, values: npt.NDArray[np.float32]) -> Image.Image:
     """Return a picture in grey under the colours of its map.
@@ -23,13 +26,13 @@ def overlay(picture: Image.Image, values: npt.NDArray[np.float32]) -> Image.Imag
     Args:
         picture: The picture.
         values: The map: [height, width] of the picture. The lowest colour is 0, or the lowest value if that
-            is negative; the highest colour is the highest value.
+            is negative; the highest colour is exceeded by `_BRIGHTEST` of the pixels that are not the lowest.
 
     Returns:
         A picture in mode RGB. If the map is empty, all of it has the lowest colour.
     """
-    low, high = min(0.0, float(values.min())), float(values.max())
-    shares = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    low, high = min(0.0, float(values.min())), _bright(values)
+    shares = np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
     places = shares * (len(_COLOURS) - 1)
     below = np.minimum(places.astype(np.int64), len(_COLOURS) - 2)
     rest = (places - below)[..., None]
@@ -38,3 +41,9 @@ def overlay(picture: Image.Image, values: npt.NDArray[np.float32]) -> Image.Imag
     covered = (_LEAST_COVERED + (_MOST_COVERED - _LEAST_COVERED) * shares)[..., None]
     mixed = grey * (1 - covered) + colour * covered
     return Image.fromarray(np.clip(mixed + 0.5, 0, 255).astype(np.uint8))
+
+
+def _bright(values: npt.NDArray[np.float32]) -> float:
+    """Return the value of the highest colour."""
+    above = values[values > max(0.0, float(values.min()))]
+    return float(np.quantile(above, 1 - _BRIGHTEST)) if above.size else float(values.max())

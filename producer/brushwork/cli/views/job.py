@@ -53,6 +53,8 @@ def print_outlook(outlook: Outlook | None) -> None:
     for word, moment in (("starts", outlook.estimated_start_at), ("ends", outlook.estimated_end_at)):
         if moment is not None:
             DATA.print(Text(f"{word} about ") + _moment(moment))
+    if outlook.num_calls:
+        DATA.print(f"its explanation takes {outlook.num_calls} calls of the model")
     if not outlook.servable:
         why = (
             "ready workers serve its kind, but none has its model: the job fails when one takes it"

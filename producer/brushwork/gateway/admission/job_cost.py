@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from brushwork_schemas.admission import Admitted
+from brushwork_schemas.kinds.explanations.calls import estimated_calls
 
 from brushwork.inputs.intake import JobDraft
 
@@ -14,7 +15,8 @@ class JobCost:
     Args:
         kind: Kind of the job.
         tenant: Tenant of the job.
-        cost: `Request.cost` of the job, for most kinds megapixels x steps.
+        cost: `Request.cost` of the job, for most kinds megapixels x steps; once more for each extra call of
+            its explanation.
         idempotency_key: Idempotency key of the request; None if it has none.
     """
 
@@ -43,4 +45,5 @@ def _cost(admitted: Admitted) -> float:
         for name, value in defaults.items()
         if name in type(request).model_fields and getattr(request, name) is None
     }
-    return (request.model_copy(update=left_out) if left_out else request).cost
+    own = (request.model_copy(update=left_out) if left_out else request).cost
+    return own * (1 + estimated_calls(request))

@@ -51,7 +51,8 @@ class FormErrors:
         by_field: dict[str, FormError] = {}
         others: list[FormError] = []
         for each in _errors_of(error):
-            name = (each.field or "").partition(".")[0]
+            place = each.field or ""
+            name = place if place in shown else place.partition(".")[0]
             made = _form_error(each, words, shown)
             if name not in shown:
                 others.append(made)

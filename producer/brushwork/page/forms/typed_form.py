@@ -16,9 +16,10 @@ from brushwork_schemas.kinds.presentation import Presentation
 from starlette.datastructures import FormData, UploadFile
 
 from brushwork.gateway.bodies.received import content_of
-from brushwork.inputs import short_forms
+from brushwork.inputs import explain_choice, short_forms
 from brushwork.page.forms.form_field import FormField
 
+FAITHFULNESS = f"{explain_choice.PREFIX}faithfulness"
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _YES_NO = {"true": True, "false": False}
 
@@ -57,6 +58,7 @@ class TypedForm:
     @classmethod
     def of_request(cls, parameters: Mapping[str, Any], fields: Sequence[FormField]) -> "TypedForm":
         """Return a form filled with parameters, which may come from a file. Only what fits is used."""
+        parameters = explain_choice.spread(parameters)
         values = {
             each.name: parameters[each.name] for each in fields if _fits(each, parameters.get(each.name))
         }
@@ -142,7 +144,11 @@ class TypedForm:
         # The pictures that were kept come first; those that were chosen now follow.
         for name in {**self.stored_lists, **self.file_lists}:
             parameters[name] = [*self.stored_lists.get(name, ()), *self.file_lists.get(name, ())]
-        return {name: value for name, value in parameters.items() if value not in (None, "", [])}
+        given = {name: value for name, value in parameters.items() if value not in (None, "", [])}
+        return explain_choice.gathered(
+            # Not ticked, and so not asked for.
+            {name: value for name, value in given.items() if name != FAITHFULNESS or value}
+        )
 
 
 def _with_pictures(items: Any, pictures: Sequence[Any]) -> Any:
@@ -178,6 +184,8 @@ def _value(each: FormField, form: FormData) -> Any:
 def _parameter(each: FormField, value: Any) -> Any:
     if each.shape in ("lines", "adapters"):
         return short_forms.read(each.name, value) if isinstance(value, str) else value
+    if each.name.startswith(explain_choice.PREFIX) and isinstance(value, str):
+        return explain_choice.read_setting(each.name, value) if value.strip() else None
     if each.shape == "yes-no":
         return _YES_NO.get(value, value)
     if each.shape != "number" or not isinstance(value, str):

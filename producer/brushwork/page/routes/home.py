@@ -25,7 +25,8 @@ from brushwork.inputs.archive_files import GivenArchive
 from brushwork.inputs.file_inputs import FileInputs
 from brushwork.inputs.recorded_files import stored_and_recorded
 from brushwork.page.forms.form_errors import FormErrors
-from brushwork.page.forms.form_field import FormField, filled_in, form_fields
+from brushwork.page.forms.form_field import FormField
+from brushwork.page.forms.kind_form import filled_in, form_fields
 from brushwork.page.forms.typed_form import TypedForm
 from brushwork.page.page_route import PageRoute
 from brushwork.page.session import Session, redirect_to

@@ -367,6 +367,9 @@ function activate(root) {
     pointer(form);
   }
   for (const form of all("[data-drop]")) dropped(form);
+  for (const box of all("[data-compared]")) compared(box);
+  for (const section of all("[data-explained]")) explained(section);
+  for (const part of all("[data-explaining]")) explaining(part);
   for (const block of all("[data-copy]")) if (navigator.clipboard) copyButton(block);
   for (const input of all("input[type=file]")) (input.multiple ? chosenFiles : chosenFile)(input);
   for (const select of all("[data-submits]")) select.addEventListener("change", () => select.form.requestSubmit());

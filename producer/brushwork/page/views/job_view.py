@@ -19,8 +19,9 @@ from brushwork_schemas.kinds.result import Provenance, Result
 from brushwork_schemas.kinds.view import Cell, PictureNotes, Text
 from brushwork_schemas.warnings import warning_text
 
-from brushwork.inputs import short_forms
+from brushwork.inputs import explain_choice, short_forms
 from brushwork.page.views.blocks import BlockView, block_views
+from brushwork.page.views.explained import ShownExplanation
 
 # Side of the frame for a picture that is not there yet, if the request does not name a size.
 DEFAULT_SIDE = 512
@@ -152,6 +153,13 @@ class JobDetails:
         ]
 
     @property
+    def explanations(self) -> Sequence[ShownExplanation]:
+        """The explanations of the result."""
+        given = [self.given] if self.given is not None else []
+        candidates = [*self.shown.pictures, *given] if self.makes_pictures else given
+        return [ShownExplanation.of(block, candidates) for block in self.shown.explanations]
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pictures. Known in advance, so that nothing on the page moves later."""
         shown = self.pictures[0] if self.pictures else self.given
@@ -254,6 +262,8 @@ class JobDetails:
     def _value(self, name: str, value: Any, language: str) -> str:
         if value is True:
             return "✓"
+        if name == explain_choice.EXPLAIN:
+            return explain_choice.written(value)
         if name in short_forms.FORMS:
             return short_forms.written(name, value) or str(value)
         known = self.kind.request_type.model_fields.get(name) if self.kind else None

@@ -9,3 +9,8 @@ def in_bytes(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} GB"
+
+
+def in_digits(value: float) -> str:
+    """Return a value with three digits, such as `0.912`."""
+    return f"{value:.3g}"

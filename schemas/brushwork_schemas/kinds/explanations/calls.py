@@ -12,6 +12,8 @@ from brushwork_schemas.wording.phrase import said
 
 MOST_CALLS = 1024
 """The most extra calls of one job."""
+TYPICAL_SIDE = 1024
+"""Side in pixels of the picture that stands for one that is not read yet."""
 MOST_WINDOWS_BY_DEFAULT = 256
 _GROWTH = 1.25
 # Measured on 48 colour words of captions of drawn pictures: with the default squares alone, .4 of their maps
@@ -144,6 +146,18 @@ def num_calls(request: Any, width: int, height: int) -> int:
         case "words":
             return sum(len(change.prompts) for change in changes_of(request))
     return 0
+
+
+def estimated_calls(request: Any) -> int:
+    """Return how many extra calls a request counts for budgets, before its picture is read.
+
+    The number depends on the size of the picture only if the request sets `patch_size` or `stride`. Then it
+    is that of a picture of `TYPICAL_SIDE`, and at most `MOST_CALLS`.
+
+    Args:
+        request: A complete request.
+    """
+    return min(MOST_CALLS, num_calls(request, TYPICAL_SIDE, TYPICAL_SIDE))
 
 
 def check_num_calls(request: Any, width: int, height: int) -> None:
