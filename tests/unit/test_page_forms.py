@@ -16,6 +16,7 @@ from brushwork.page.views import repeat_commands
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.job import Job
+from brushwork_schemas.kinds.explanations.request import PARAMETERS
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.request import NewPictureRequest
 from brushwork_schemas.options import JobOptions
@@ -39,7 +40,10 @@ def test_every_parameter_and_option_has_a_field(kind: str) -> None:
     # The models of these kinds here have no description, so they accept no special field.
     if kind.endswith("-to-video"):
         programs_only |= all_kinds()[kind].request_type.SPECIAL
-    assert fields(kind).keys() == wanted - programs_only
+    of_explanation = {name for name in fields(kind) if name.startswith("explain.")}
+    assert fields(kind).keys() - of_explanation == wanted - programs_only
+    read = {setting for method in all_kinds()[kind].explains for setting in PARAMETERS[method]}
+    assert of_explanation == {f"explain.{setting}" for setting in read}
     assert "tenant" not in fields(kind, tenants=False)
 
 
@@ -197,7 +201,9 @@ def test_a_choice_of_yes_or_no_may_be_left_to_the_operator() -> None:
 
 
 def test_fields_of_the_file_come_last_of_a_kind_s_own() -> None:
-    names = [name for name in fields("inpainting") if name not in JobOptions.model_fields]
+    # Those of the explanation have a part of their own.
+    own = [name for name, each in fields("inpainting").items() if not each.is_of_explanation]
+    names = [name for name in own if name not in JobOptions.model_fields]
     assert set(names[-len(NewPictureRequest.FILE_FIELDS) :]) == NewPictureRequest.FILE_FIELDS
 
 

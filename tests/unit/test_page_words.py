@@ -9,6 +9,7 @@ from brushwork.page import templates
 from brushwork.page.forms.kind_form import form_fields
 from brushwork.page.views import clock, sizes
 from brushwork.page.words import LANGUAGES, Words, catalogue, chosen_language
+from brushwork_schemas.kinds.explanations.words import EXPLAIN_WORDS
 from brushwork_schemas.kinds.kind import Kind
 from brushwork_schemas.kinds.registry import all_kinds
 from brushwork_schemas.kinds.view import in_percent
@@ -66,7 +67,9 @@ def test_every_state_has_its_words(language: str) -> None:
 
 @pytest.mark.parametrize("kind", all_kinds().values(), ids=lambda kind: kind.name)
 def test_every_field_and_choice_of_a_built_in_kind_has_chinese_words(kind: Kind) -> None:
-    words = {**kind.words["zh"], **OPTION_TRANSLATIONS["zh"]}
+    settings = EXPLAIN_WORDS.translations["zh"]
+    named = {key.replace("field.", "field.explain.", 1): text for key, text in settings.items()}
+    words = {**kind.words["zh"], **OPTION_TRANSLATIONS["zh"], **named}
     missing = []
     for field in form_fields(kind, of_kind(kind.name), tenants=True, add_ons=ADD_ONS, language="zh"):
         missing += [f"field.{field.name}.{part}" for part in ("label", "hint")]

@@ -63,7 +63,7 @@ def form_fields(
     further = [
         options.made(name, None, folded=True) for name in options.schema["properties"] if name not in left_out
     ]
-    return [*made, *_explaining(kind, known_by.get(EXPLAIN, ()), language), *further]
+    return [*made, *further, *_explaining(kind, known_by.get(EXPLAIN, ()), language)]
 
 
 def _explaining(kind: Kind, known_by: tuple[str, ...] | None, language: str) -> list[FormField]:
