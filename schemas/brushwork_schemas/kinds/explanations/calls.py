@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brushwork_schemas.errors import InvalidRequest
-from brushwork_schemas.kinds.explanations.changed_words import changes_of
+from brushwork_schemas.kinds.explanations.changed_words import changes_of, num_runs
 from brushwork_schemas.kinds.explanations.request import Explain
 from brushwork_schemas.wording.phrase import said
 
@@ -146,7 +146,7 @@ def num_calls(request: Any, width: int, height: int) -> int:
             # The caption is also scored with the whole picture.
             return sum(grid.num_windows + 1 for grid in grids) + 1
         case "words":
-            return sum(len(change.prompts) for change in changes_of(request))
+            return num_runs(changes_of(request))
     return 0
 
 
