@@ -1,7 +1,7 @@
 """A desk without a system around it, for performers under test."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from brushwork_core.files.artifact_store import ArtifactStore
@@ -49,6 +49,7 @@ class PlainDesk:
         *,
         source: DigitalSource | Literal["kind"] | None = "kind",
         seed: int | None = None,
+        changed: Mapping[str, Any] | None = None,
     ) -> Artifact:
         artifact = self.store.put_picture(pictures.encode_png(picture))
         artifact.bind(self.store)

@@ -108,6 +108,19 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "The parameters are too long for a JPEG, so the file does not hold them.",
         "zh": "参数太长，JPEG 文件放不下，因此没有写入文件。",
     },
+    "words_not_explained": {
+        "en": "These words have no map: {words}. The reason: {reason}.",
+        "zh": "以下词语没有解释图：{words}。原因：{reason}。",
+    },
+    "words_left_out": {
+        "en": "{field} explains the first {used} of {given} content words of the prompt; name others in "
+        "explain.words.",
+        "zh": "{field} 只解释提示词中 {given} 个实词的前 {used} 个；其他词语请写在 explain.words 中。",
+    },
+    "explanation_removed": {
+        "en": "The explanation was left out, because a policy blurred a picture that it shows.",
+        "zh": "由于策略模糊了解释中出现的图片，解释已被移除。",
+    },
     "policy_blurred": {
         "en": "Blurred by the policy {policy}: {reason}",
         "zh": "策略 {policy} 已模糊处理：{reason}",
@@ -136,6 +149,14 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "zh": "前两步和最后一步总要计算，没有其他可以跳过的步",
     },
     "no_controlnet": {"en": "the request names no controlnet", "zh": "请求中没有 controlnet"},
+    "safety_checker": {
+        "en": "the safety checker of the model replaced a picture",
+        "zh": "模型的安全检查器替换了图片",
+    },
+    "word_not_finite": {
+        "en": "the values of the picture without the word are not finite",
+        "zh": "更换该词后图片的数值不是有限数",
+    },
     "operator": {
         "en": "the operator requires the visible label with its own text",
         "zh": "管理员要求使用其设定的可见标识",

@@ -94,6 +94,7 @@ class JobContext(Protocol):
         *,
         source: DigitalSource | Literal["kind"] | None = "kind",
         seed: int | None = None,
+        changed: Mapping[str, Any] | None = None,
     ) -> Artifact:
         """Store a picture as an output of the job.
 
@@ -105,6 +106,7 @@ class JobContext(Protocol):
             source: How it came to be, for its labels; None for a finding. By default as the kind states:
                 `Kind.digital_source`.
             seed: Seed of this picture, if the job has several. The parameters in its file have this one.
+            changed: Fields of the request that were different for this picture, such as its prompt.
 
         Returns:
             The reference to put into the result.

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,7 @@ class MadePicture:
     picture: Image.Image
     source: StatedSource
     seed: int | None
+    changed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -134,12 +135,13 @@ class AttemptContext:
         *,
         source: StatedSource = "kind",
         seed: int | None = None,
+        changed: Mapping[str, Any] | None = None,
     ) -> Artifact:
         """Store a picture as an output with its marks, or hold it until the store answers."""
-        written = self._pictures.written(picture, source, seed, self._ingredients.of)
-        artifact = self._stored(written)
+        written = self._pictures.written(picture, source, seed, self._ingredients.of, changed)
+        artifact = self._stored(written, is_finding=source is None)
         if self._is_judged:
-            self.made[artifact.sha256] = MadePicture(picture, source, seed)
+            self.made[artifact.sha256] = MadePicture(picture, source, seed, changed)
         return artifact
 
     def save_video(
@@ -159,7 +161,7 @@ class AttemptContext:
             self.made_videos[file.sha256] = MadeVideo(frames, source, seed, video)
         return video
 
-    def _stored(self, written: WrittenPicture) -> Artifact:
+    def _stored(self, written: WrittenPicture, *, is_finding: bool = False) -> Artifact:
         for warning in written.warnings:
             self.warn(warning)
         artifact = self._files.put_picture(written.data).model_copy(
@@ -170,7 +172,8 @@ class AttemptContext:
             }
         )
         self.outputs.append(artifact)
-        if kind_named(self._attempt.claim.kind).makes_pictures:
+        # Nobody looks for a map that lies over a picture. It is almost that picture to the search.
+        if kind_named(self._attempt.claim.kind).makes_pictures and not is_finding:
             # Copies show what the file shows, also its visible label.
             self.prints.append(print_of(written.picture, artifact))
         return artifact

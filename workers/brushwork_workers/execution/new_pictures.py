@@ -58,13 +58,15 @@ class PictureOrigin:
             parameters=parameters,
         )
 
-    def parameters(self, seed: int | None) -> dict[str, Any]:
+    def parameters(self, seed: int | None, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the parameters that make one picture again, without what concerns its file alone.
 
         Args:
             seed: Seed of this picture; None if the job has one seed, or none.
+            changed: Fields of the request that were different for this picture.
         """
-        given = self.request.model_dump(mode="json", exclude=set(NewPictureRequest.FILE_FIELDS))
+        left_out = {*NewPictureRequest.FILE_FIELDS, "explain"}
+        given = self.request.model_dump(mode="json", exclude=left_out) | dict(changed or {})
         if seed is not None:
             number = {"num_images_per_prompt", "num_videos_per_prompt"} & given.keys()
             given |= {"seed": seed, **dict.fromkeys(number, 1)}
@@ -101,6 +103,7 @@ class NewPictures:
         stated: StatedSource,
         seed: int | None,
         inputs: Callable[[PictureFacts], Mapping[str, Ingredient]],
+        changed: Mapping[str, Any] | None = None,
     ) -> WrittenPicture:
         """Return the file of a picture.
 
@@ -109,11 +112,12 @@ class NewPictures:
             stated: How it came to be; "kind" for what its kind states.
             seed: Seed of this picture, if the job has several.
             inputs: Returns what a signature needs to know of the pictures that it was made from.
+            changed: Fields of the request that were different for this picture.
 
         Raises:
             SigningFailed: The file cannot be signed.
         """
-        facts = self._facts(stated, seed)
+        facts = self._facts(stated, seed, changed)
         return self._writer.write(picture, facts, self._choices, self._inputs(facts, inputs))
 
     def written_video(
@@ -141,12 +145,14 @@ class NewPictures:
         writer = VideoWriter(self._writer)
         return writer.write(frames, fps, facts, self._choices, self._inputs(facts, inputs))
 
-    def _facts(self, stated: StatedSource, seed: int | None) -> PictureFacts | None:
+    def _facts(
+        self, stated: StatedSource, seed: int | None, changed: Mapping[str, Any] | None = None
+    ) -> PictureFacts | None:
         origin = self._origin
         if origin is None or (source := origin.source(stated)) is None:
             return None
         tells = self._writer.embeds(self._choices)
-        return origin.facts(source, origin.parameters(seed) if tells else None)
+        return origin.facts(source, origin.parameters(seed, changed) if tells else None)
 
     def _inputs(
         self, facts: PictureFacts | None, inputs: Callable[[PictureFacts], Mapping[str, Ingredient]]

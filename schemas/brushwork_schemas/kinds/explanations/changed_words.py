@@ -76,6 +76,11 @@ def changes_of(request: Any) -> Sequence[WordChange]:
     )
 
 
+def num_runs(changes: Sequence[WordChange]) -> int:
+    """Return how many runs of a pipeline make the pictures of these prompts, each once."""
+    return len({prompt for change in changes for prompt in change.prompts})
+
+
 def word_changes(prompt: str, words: Sequence[str], most: int = 1) -> Sequence[WordChange]:
     """Return the changed prompts for words of a prompt. Every occurrence of a word is changed.
 

@@ -27,7 +27,12 @@ from brushwork_workers.execution.attempt import Attempt
 from brushwork_workers.execution.attempt_result import AttemptCompleted
 from brushwork_workers.execution.job_context import AttemptContext
 from brushwork_workers.execution.policies.blurring import replaced
-from brushwork_workers.execution.policies.seen_pictures import SeenPicture, blurred_files, seen_by_policies
+from brushwork_workers.execution.policies.seen_pictures import (
+    SeenPicture,
+    blurred_files,
+    seen_by_policies,
+    without_explanation,
+)
 from brushwork_workers.model_cache.load_postponed import LoadPostponed
 
 LOGGER = logging.getLogger(__name__)
@@ -226,13 +231,17 @@ class WorkerPolicies:
         names = dict.fromkeys(
             each.artifact.sha256 for index, each in enumerate(pictures) if verdict.blurs(index)
         )
+        result, unexplained = completed.result, frozenset[str]()
+        if names and result.explanation is not None:
+            # Its maps lie over the pictures, and show the outlines of what they show.
+            result, unexplained = without_explanation(result)
         by: dict[str, Artifact] = {}
-        for name in names:
+        for name in names.keys() - unexplained:
             by |= blurred_files(name, context)
         # A picture of one colour stays what it is.
-        gone = by.keys() - {each.sha256 for each in by.values()}
+        gone = (by.keys() - {each.sha256 for each in by.values()}) | unexplained
         context.discard(gone)
-        result = _warned(replaced(completed.result, by), verdict.warnings)
+        result = _warned(replaced(result, by), verdict.warnings)
         outputs = {each.sha256: each for each in context.outputs if each.sha256 not in gone}
         prints = tuple(each for each in context.prints if each.sha256 not in gone)
         return AttemptCompleted(result, tuple(outputs.values()), prints, verdict.held_because)

@@ -1,24 +1,35 @@
-"""Runs of a pipeline with progress and previews, shared by text-to-image, image-to-image and inpainting."""
+"""Runs of a pipeline with progress and previews, shared by all kinds that generate pictures."""
 
 import inspect
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from brushwork_schemas.catalogue import Model
+from brushwork_schemas.errors import NotFinite
+from brushwork_schemas.kinds.explanations.changed_words import WordChange, changes_of, num_runs
+from brushwork_schemas.kinds.explanations.request import method_of
 from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
+from brushwork_workers.explanations.words import (
+    HIDDEN,
+    NOT_FINITE,
+    ChangedPicture,
+    OwnPicture,
+    words_explained,
+)
 from brushwork_workers.families.diffusion.arguments import arguments_of, ignored_parameters
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning, Steering
 from brushwork_workers.families.diffusion.conditioning.unknown_words import UnknownWords
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.decoder_input import decoder_input
+from brushwork_workers.families.diffusion.extra_runs import RunSteps
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras
@@ -58,6 +69,10 @@ class PreparedGeneration:
     adapters: Adapters | None = None
     steering: Steering = field(default_factory=Steering)
     warnings: Sequence[ResultWarning] = ()
+
+
+_Request = TypeVar("_Request", bound=GenerationRequest)
+Prepare = Callable[[_Request], PreparedGeneration]
 
 
 class Generation:
@@ -105,54 +120,105 @@ class Generation:
         """Knows the words of the model's tokenizer."""
         return self._unknown_words
 
-    def run(
-        self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
-    ) -> dict[str, Any]:
+    def run(self, request: _Request, context: JobContext, prepare: Prepare[_Request]) -> dict[str, Any]:
         """Generate the pictures of one job. Picture i has the seed `seed + i`.
+
+        Args:
+            request: The request.
+            context: The context of the job.
+            prepare: Returns the inputs for a request. It is called again for each changed prompt of an
+                explanation.
 
         Returns:
             The fields of a `GenerationResult`, without `provenance`.
         """
-        prepared = replace(prepared, steering=self._conditioning.select(request, context))
-        texts = prepared.steering.texts(request)
-        for warning in (
-            *self._unknown_words.warnings(**texts),
-            *ignored_parameters(request, self._model, prepared.kind, self.pipelines.loaded),
-            *prepared.warnings,
-        ):
-            context.warn(warning)
+        changes = changes_of(request) if method_of(request) == "words" else None
+        steps = None if changes is None else RunSteps(context, num_runs(changes))
+        own = context if steps is None else steps.own_run()
+        prepared = self._with_conditions(request, own, prepare(request))
         seed = request.seed or 0
         seeds = tuple(seed + index for index in range(request.num_images_per_prompt))
-        prepared = self._with_add_ons(request, context, prepared)
-
-        def run(checks: RunChecks, adapters: Adapters | None = prepared.adapters) -> Any:
-            changed = replace(prepared, adapters=adapters)
-            # Apart from its model calls, a pipeline waits for nothing.
-            return self.pipelines.run(lambda: self._run_pipeline(request, changed, seeds, context, checks))
-
-        has_adapters = any(choice.weight for choice in request.loras)
-        output = run_checked(
-            run,
-            model=self._model.name,
-            prompts=texts,
-            warn=context.warn,
-            without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
-        )
+        output = self._output(request, own, prepared, seeds)
         flags = getattr(output, "nsfw_content_detected", None)
         pictures = pictures_of(output)
         # A pipeline that separates layers makes several pictures with one seed.
         seeds = tuple(each for each in seeds for _ in range(len(pictures) // len(seeds)))
         if plain := _unexpectedly_plain(pictures, flags, prepared):
             context.warn(result_warning("picture_constant", pictures=plain))
-        return {
-            "images": tuple(
-                context.save_picture(picture, seed=each)
-                for picture, each in zip(pictures, seeds, strict=True)
-            ),
+        images = tuple(
+            context.save_picture(picture, seed=each) for picture, each in zip(pictures, seeds, strict=True)
+        )
+        fields = {
+            "images": images,
             "seed": seed,
             "seeds": seeds,
             "nsfw_content_detected": None if flags is None else tuple(bool(each) for each in flags),
         }
+        if changes is not None and steps is not None:
+            first = OwnPicture(pictures[0], images[0], seeds[0], is_hidden=bool(flags and flags[0]))
+            found = {} if first.is_hidden else self._changed_pictures(request, steps, prepare, changes)
+            fields["explanation"] = words_explained(context, first, changes, found)
+        return fields
+
+    def _changed_pictures(
+        self, request: _Request, steps: RunSteps, prepare: Prepare[_Request], changes: Sequence[WordChange]
+    ) -> dict[str, ChangedPicture]:
+        """Return the pictures of changed prompts, each of a complete run with the seed of the first one."""
+        prompts = list(dict.fromkeys(prompt for change in changes for prompt in change.prompts))
+        runs = []
+        for prompt in prompts:
+            changed = request.model_copy(update={"prompt": prompt, "num_images_per_prompt": 1})
+            context = steps.extra_run()
+            # Here, because inputs are read in the thread of the job only.
+            prepared = self._with_conditions(changed, context, prepare(changed))
+            runs.append(partial(self._changed_picture, changed, context, prepared))
+        found = self.pipelines.run_beside(runs, on_done=steps.note_ended)
+        return dict(zip(prompts, found, strict=True))
+
+    def _changed_picture(
+        self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
+    ) -> ChangedPicture:
+        try:
+            output = self._output(request, context, prepared, (request.seed or 0,))
+        except NotFinite as error:
+            LOGGER.warning("A changed prompt has no picture: %s", error)
+            return ChangedPicture(None, NOT_FINITE)
+        if (getattr(output, "nsfw_content_detected", None) or [False])[0]:
+            return ChangedPicture(None, HIDDEN)
+        return ChangedPicture(pictures_of(output)[0])
+
+    def _with_conditions(
+        self, request: GenerationRequest, context: JobContext, prepared: PreparedGeneration
+    ) -> PreparedGeneration:
+        prepared = replace(prepared, steering=self._conditioning.select(request, context))
+        for warning in (
+            *self._unknown_words.warnings(**prepared.steering.texts(request)),
+            *ignored_parameters(request, self._model, prepared.kind, self.pipelines.loaded),
+            *prepared.warnings,
+        ):
+            context.warn(warning)
+        return self._with_add_ons(request, context, prepared)
+
+    def _output(
+        self,
+        request: GenerationRequest,
+        context: JobContext,
+        prepared: PreparedGeneration,
+        seeds: tuple[int, ...],
+    ) -> Any:
+        def run(checks: RunChecks, adapters: Adapters | None = prepared.adapters) -> Any:
+            changed = replace(prepared, adapters=adapters)
+            # Apart from its model calls, a pipeline waits for nothing.
+            return self.pipelines.run(lambda: self._run_pipeline(request, changed, seeds, context, checks))
+
+        has_adapters = any(choice.weight for choice in request.loras)
+        return run_checked(
+            run,
+            model=self._model.name,
+            prompts=prepared.steering.texts(request),
+            warn=context.warn,
+            without_adapters=partial(run, adapters=self._loras.select(())) if has_adapters else None,
+        )
 
     def warm_up(self, request: GenerationRequest, prepared: PreparedGeneration) -> None:
         """Run the pipeline for a request and discard the pictures. See `Pipelines.observe`."""

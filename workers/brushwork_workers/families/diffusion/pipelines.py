@@ -2,7 +2,7 @@
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
 import diffusers
@@ -144,6 +144,17 @@ class Pipelines:
             function: Makes the pipeline and calls it.
         """
         return self._model_executor.run(function)
+
+    def run_beside(
+        self, functions: Sequence[Callable[[], _T]], *, on_done: Callable[[int], None] | None = None
+    ) -> list[_T]:
+        """Run further pipelines of one job at once. See `ModelExecutor.run_beside`.
+
+        Args:
+            functions: Each makes a pipeline and calls it.
+            on_done: Called with the number of functions that have ended.
+        """
+        return self._model_executor.run_beside(functions, on_done=on_done)
 
     def class_name(self, kind: str, *, has_controlnet: bool = False) -> str:
         """Return the name of the class whose pipelines serve a kind.

@@ -54,7 +54,9 @@ class ImageEditing:
     def perform(self, request: ImageEditingRequest, context: JobContext) -> dict[str, Any]:
         """Change the pictures of one job."""
         pictures = [context.picture(sha256) for sha256 in request.images]
-        return self._generation.run(self._marked(request), context, self._prepared(request, pictures))
+        return self._generation.run(
+            self._marked(request), context, lambda each: self._prepared(each, pictures)
+        )
 
     def _marked(self, request: ImageEditingRequest) -> ImageEditingRequest:
         """Return the request with a mark for each picture that the instruction of OmniGen does not name.

@@ -43,7 +43,8 @@ class ImageToImage:
 
     def perform(self, request: ImageToImageRequest, context: JobContext) -> dict[str, Any]:
         """Generate the pictures of one job."""
-        return self._generation.run(request, context, self._prepared(request, context.picture(request.image)))
+        picture = context.picture(request.image)
+        return self._generation.run(request, context, lambda each: self._prepared(each, picture))
 
     def _prepared(self, request: ImageToImageRequest, picture: Image.Image) -> PreparedGeneration:
         width, height = picture_size(picture.size, request, self._model)

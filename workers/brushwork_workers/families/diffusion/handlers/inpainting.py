@@ -48,7 +48,7 @@ class Inpainting:
     def perform(self, request: InpaintingRequest, context: JobContext) -> dict[str, Any]:
         """Generate the pictures of one job. The white parts of the mask are replaced."""
         picture, mask = context.picture(request.image), context.mask(request.mask_image)
-        return self._generation.run(request, context, self._prepared(request, picture, mask))
+        return self._generation.run(request, context, lambda each: self._prepared(each, picture, mask))
 
     def _prepared(
         self, request: InpaintingRequest, picture: Image.Image, mask: Image.Image

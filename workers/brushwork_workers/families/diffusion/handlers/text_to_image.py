@@ -31,7 +31,7 @@ class TextToImage:
 
     def perform(self, request: TextToImageRequest, context: JobContext) -> dict[str, Any]:
         """Generate the pictures of one job."""
-        return self._generation.run(request, context, _prepared(request))
+        return self._generation.run(request, context, _prepared)
 
 
 def _prepared(request: TextToImageRequest) -> PreparedGeneration:
