@@ -241,6 +241,8 @@ COLUMNS = {
     "way": "what runs",
     "seconds": "seconds, median",
     "of_one": "of one explained job; last row: of a job alone",
+    "cpu_s": "processor time, s",
+    "of_one_cpu": "of one explained job's",
     "most_batches": "batches of extra calls that a job waits for, at most",
 }
 BENCHMARK = Benchmark(

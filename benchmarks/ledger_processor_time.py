@@ -2,8 +2,8 @@
 
 python -m benchmarks.ledger_processor_time [--jobs 400] [--rounds 3]
 
-Other programs on the cores change it less than the time by the clock. With more processes than cores, the rate
-depends on it.
+Other programs on the cores change it less than the time by the clock. With more processes than cores, the
+rate depends on it.
 """
 
 import argparse

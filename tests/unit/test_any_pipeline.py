@@ -285,6 +285,18 @@ def test_an_entry_chooses_among_the_kinds_of_its_description(entries: dict[str, 
     assert model.accepts == (("image_guidance_scale",) if kind == "image-editing" else ())
 
 
+@pytest.mark.parametrize(("field", "value"), [("kinds", ["nope"]), ("family", "nope")])
+def test_an_unknown_kind_or_family_is_refused_with_the_names_of_all(field: str, value: Any) -> None:
+    entry = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}, field: value}
+    with pytest.raises(ValueError, match=r"text-to-image|stable-diffusion") as refused:
+        Model.model_validate(entry)
+    reason = str(refused.value).split("[type=")[0]
+    assert "nope" in reason
+    # Names alone: the registry says much more of each.
+    assert len(reason) < 1200
+    assert "Kind(" not in reason
+
+
 def test_defaults_are_allowed_before_the_description(entries: dict[str, Model]) -> None:
     fields = {"name": "x", "family": "diffusers", "source": {"folder": "/nowhere"}}
     defaults = {"num_inference_steps": 3, "text-to-image": {"guidance_scale": 2.0}}

@@ -217,7 +217,7 @@ def batcher() -> Iterator[Batcher]:
 def test_a_map_is_the_same_beside_seven_other_jobs(pocket: Any, batcher: Batcher, method: str) -> None:
     together = handler("torchvision-classifier", WEIGHTS / "pocket-classifier", batcher)
     pictures = [circle(), *(drawn(seed) for seed in range(7))]
-    few = {"occlusion": {"patch_size": 24}, "integrated-gradients": {"num_samples": 3}}.get(method, {})
+    few = {"occlusion": {"patch_size": 40}, "integrated-gradients": {"num_samples": 3}}.get(method, {})
     start = threading.Barrier(8)
 
     def run(picture: Image.Image) -> Any:

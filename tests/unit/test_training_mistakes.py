@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from brushwork_schemas.kinds.explanations.mistakes import mistake_blocks
 from brushwork_schemas.kinds.image_classification_training import KIND
+from brushwork_schemas.kinds.view import Explained, Table
 from brushwork_workers.families.training.mistakes import confused_pairs, most_confident_mistakes
 
 from tests.desks import PlainDesk
@@ -90,3 +92,12 @@ def test_results_of_earlier_versions_have_no_mistakes() -> None:
     fields = result.model_fields
     assert fields["confused_pairs"].default == fields["wrong_predictions"].default == ()
     assert fields["explanation"].default is None
+
+
+def test_the_view_shows_each_mistake_with_its_map(made: dict[str, Any]) -> None:
+    blocks = list(mistake_blocks(made["confused_pairs"], made["wrong_predictions"], made["explanation"]))
+    assert [type(block) for block in blocks] == [Table, Table, Explained]
+    shown = blocks[2]
+    assert isinstance(shown, Explained)
+    assert len(shown.pictures) == len(shown.explanation.maps) == 3
+    assert list(mistake_blocks((), (), None)) == []

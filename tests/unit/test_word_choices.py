@@ -15,10 +15,10 @@ SIZES = [(64, 64), (1, 1), (3, 500), (640, 64), (4000, 3000), (16, 9000)]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_smallest_of_three_sizes_comes_first_and_all_are_few(size: tuple[int, int]) -> None:
+def test_the_smallest_of_five_sizes_comes_first_and_all_are_few(size: tuple[int, int]) -> None:
     choices = word_choices(Explain(method="tokens"), *size)
     grids = [Grid.of(*size, choice) for choice in choices]
-    assert len(grids) == 3
+    assert len(grids) == 5
     assert grids[0].patch == min(grid.patch for grid in grids)
     assert all(grid.num_windows <= MOST_WINDOWS_BY_DEFAULT for grid in grids)
 

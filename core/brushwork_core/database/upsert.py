@@ -9,7 +9,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_or_ignore(connection: Connection, table: Table) -> Any:
     """Return an INSERT that leaves an existing row as it is."""
-    return _insert(connection, table).on_conflict_do_nothing()
+    return insert_or_ignore_in(connection.dialect.name, table)
+
+
+def insert_or_ignore_in(dialect: str, table: Table) -> Any:
+    """Return an INSERT that leaves an existing row as it is, for the dialect with this name."""
+    return _insert(dialect, table).on_conflict_do_nothing()
 
 
 def upsert(
@@ -29,11 +34,11 @@ def upsert(
         values: The other columns of a new row.
         changes: Columns to change in an existing row, by default `values`.
     """
-    insert = _insert(connection, table).values(**key, **values)
+    insert = _insert(connection.dialect.name, table).values(**key, **values)
     columns = [table.c[name] for name in key]
     set_ = dict(values if changes is None else changes)
     connection.execute(insert.on_conflict_do_update(index_elements=columns, set_=set_))
 
 
-def _insert(connection: Connection, table: Table) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+def _insert(dialect: str, table: Table) -> Any:
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)

@@ -1,6 +1,7 @@
 """Jobs from callers: submit, refuse and cancel."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from brushwork_schemas.artifact import Artifact
@@ -19,7 +20,7 @@ from brushwork_core.database.picture_credentials import (
     record_credentials,
 )
 from brushwork_core.database.tables import JOB_ARTIFACTS, JOBS
-from brushwork_core.database.upsert import insert_or_ignore
+from brushwork_core.database.upsert import insert_or_ignore, insert_or_ignore_in
 from brushwork_core.ledger.ledger_part import LedgerPart
 from brushwork_core.ledger.records import NewJob, Submitted
 from brushwork_core.ledger.transitions import HEAD_START_MS, STEPS, end, note_ends
@@ -127,11 +128,9 @@ class JobIntake(LedgerPart):
         if not jobs:
             return {}
         clock = connection.execute(select(now_ms())).scalar_one()
-        statement = (
-            insert_or_ignore(connection, JOBS)
-            .values(created_at=now_ms(), queued_at=now_ms(), **columns)
-            .returning(JOBS)
-        )
+        statement = _inserting(connection.dialect.name, columns.pop("state", None))
+        if columns:
+            statement = statement.values(**columns)
         # Always in the same order, so that two transactions that share keys cannot deadlock.
         in_order = sorted(jobs, key=lambda job: (job.tenant, job.idempotency_key or ""))
         values = [_columns(job, clock) for job in in_order]
@@ -167,6 +166,14 @@ def _link_credentials(connection: Connection, job: NewJob) -> None:
             insert_or_ignore(connection, JOB_ARTIFACTS),
             [{"job_id": job.id, "sha256": name, "role": "input"} for name in sorted(set(found.values()))],
         )
+
+
+@cache
+def _inserting(dialect: str, state: JobState | None) -> Any:
+    """INSERT of new jobs, built once: to build it costs as much as to run it."""
+    times = {"created_at": now_ms(), "queued_at": now_ms()}
+    states = {} if state is None else {"state": state}
+    return insert_or_ignore_in(dialect, JOBS).values(**times, **states).returning(JOBS)
 
 
 # Columns whose values are those of the new job.

@@ -137,13 +137,15 @@ class Model(BaseModel):
                 said(
                     "unknown family {family!r}; families are {all_families}",
                     family=self.family,
-                    all_families=all_families(),
+                    all_families=list(all_families()),
                 )
             )
         for kind in self.kinds:
             if kind not in all_kinds():
                 raise ValueError(
-                    said("unknown kind {kind!r}; kinds are {all_kinds}", kind=kind, all_kinds=all_kinds())
+                    said(
+                        "unknown kind {kind!r}; kinds are {all_kinds}", kind=kind, all_kinds=list(all_kinds())
+                    )
                 )
             if kind not in self.family_spec.kinds:
                 raise ValueError(

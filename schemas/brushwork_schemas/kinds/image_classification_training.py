@@ -11,8 +11,8 @@ from brushwork_schemas.kinds.examples import UPLOADED_ARCHIVE
 from brushwork_schemas.kinds.explanations.mistakes import (
     ConfusedPair,
     WrongPrediction,
+    mistake_blocks,
     mistake_facts,
-    mistake_tables,
     sample_mistakes,
 )
 from brushwork_schemas.kinds.kind import Kind, ModelTraining, ReadPicture
@@ -222,7 +222,7 @@ def _view(job: "Job") -> Sequence[Block]:
             )
         )
     if result is not None:
-        blocks += mistake_tables(result.confused_pairs, result.wrong_predictions)
+        blocks += mistake_blocks(result.confused_pairs, result.wrong_predictions, result.explanation)
     return blocks
 
 

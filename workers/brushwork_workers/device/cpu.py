@@ -52,9 +52,9 @@ class LongCalls:
 
     Between and during long calls, decoded pictures and other small blocks of all threads come to lie in what
     a large block has freed. The next large block does not fit there, so the process grows with each call. So
-    while such a module computes, blocks of 32 MiB and more are not kept, as the C library does by default,
-    and afterwards all freed memory goes back. Nothing is done in a process that has not called `keep_memory`.
-    One thread at a time may compute.
+    while such a module computes, blocks of 32 MiB and more are not kept, as the C library does by default.
+    All freed memory goes back before and after. Nothing is done in a process that has not called
+    `keep_memory`. One thread at a time may compute.
 
     Args:
         long_s: From so many seconds on, a call is long: processor time of its thread, which other programs on
@@ -75,6 +75,8 @@ class LongCalls:
         began_s, is_long = time.thread_time(), module in self._modules
         if is_long:
             _set_large_block(USUAL_LARGE_BLOCK_BYTES)
+            # Others have freed some since the last call.
+            ctypes.CDLL(None).malloc_trim(0)
         try:
             yield
         finally:

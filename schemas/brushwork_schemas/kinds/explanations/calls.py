@@ -16,9 +16,11 @@ TYPICAL_SIDE = 1024
 """Side in pixels of the picture that stands for one that is not read yet."""
 MOST_WINDOWS_BY_DEFAULT = 256
 _GROWTH = 1.25
-# Measured on 48 colour words of captions of drawn pictures: with the default squares alone, .4 of their maps
-# lies inside their object, with these two as well .6.
-_LARGE_SHARES_OF_SIDE = (5 / 16, 1 / 2)
+# Measured on colour words of captions of drawn pictures: with the default squares alone, .4 of their maps is
+# inside their object, with these as well .6. A large object keeps its colour until most of it is covered.
+_LARGE_SHARES_OF_SIDE = (5 / 16, 1 / 2, 5 / 8, 3 / 4)
+# All sizes together stay within `MOST_CALLS`, also for long pictures.
+_MOST_LARGE_WINDOWS = (MOST_CALLS - MOST_WINDOWS_BY_DEFAULT - 2) // len(_LARGE_SHARES_OF_SIDE) - 1
 # Larger squares also cover what is beside a small object; smaller ones leave enough of a large one to see.
 _SHARE_OF_SIDE = 3 / 16
 FAITHFULNESS_STEPS = 16
@@ -94,7 +96,7 @@ def word_choices(explain: Explain, width: int, height: int) -> Sequence[Explain]
     """Return the choice for each size of the square with which the words of a caption are explained.
 
     Small squares show the outline of what a word depends on. But a word such as a colour depends on any part
-    of an object: only a square that covers most of it lowers the word's probability. So there are three
+    of an object: only a square that covers most of it lowers the word's probability. So there are several
     sizes, the smallest first, unless the request sets one.
 
     Args:
@@ -112,7 +114,7 @@ def _with_patch(explain: Explain, width: int, height: int, patch: int) -> Explai
     """Return a choice with squares of this side or, for a long picture, the next larger ones."""
     while True:
         chosen = explain.model_copy(update={"patch_size": patch, "stride": math.ceil(patch / 4)})
-        if Grid.of(width, height, chosen).num_windows <= MOST_WINDOWS_BY_DEFAULT:
+        if Grid.of(width, height, chosen).num_windows <= _MOST_LARGE_WINDOWS:
             return chosen
         patch = math.ceil(patch * _GROWTH)
 

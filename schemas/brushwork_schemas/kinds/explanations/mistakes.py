@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from brushwork_schemas.artifact import Artifact
-from brushwork_schemas.kinds.view import Table, in_percent
+from brushwork_schemas.kinds.explanations.result import Explanation
+from brushwork_schemas.kinds.view import Block, Explained, Table, in_percent
 
 MOST_PAIRS_PRINTED = 3
 
@@ -43,8 +44,10 @@ def mistake_facts(
         yield "wrong", f"{each.file}: {each.prediction} ({in_percent(each.score)}), not {each.label}"
 
 
-def mistake_tables(confused: Sequence[ConfusedPair], wrong: Sequence[WrongPrediction]) -> Iterable[Table]:
-    """Return the most confused pairs, and the most confident mistakes."""
+def mistake_blocks(
+    confused: Sequence[ConfusedPair], wrong: Sequence[WrongPrediction], explanation: Explanation | None
+) -> Iterable[Block]:
+    """Return the most confused pairs, and the most confident mistakes with their maps."""
     label, prediction = {"en": "True class", "zh": "真实类别"}, {"en": "Answer", "zh": "模型的回答"}
     if confused:
         yield Table(
@@ -64,6 +67,9 @@ def mistake_tables(confused: Sequence[ConfusedPair], wrong: Sequence[WrongPredic
             },
             name="wrong_predictions",
         )
+    if explanation is not None and explanation.maps:
+        title = {"en": "What speaks for the wrong answers", "zh": "错误回答的依据"}
+        yield Explained(explanation, pictures=[each.picture for each in wrong], title=title)
 
 
 def sample_mistakes(labels: tuple[str, str]) -> Mapping[str, Any]:

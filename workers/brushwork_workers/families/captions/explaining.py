@@ -25,8 +25,8 @@ from brushwork_workers.families.captions.text_tokens import TextTokens
 from brushwork_workers.interface import JobContext
 
 LogProbabilities = Sequence[float]
-# In nats: the word becomes a quarter less probable, and a hundredth.
-_ENOUGH, _LEAST_DROP = 0.3, 0.01
+# In nats: the word becomes a quarter less probable, and a thousandth.
+_ENOUGH, _LEAST_DROP = 0.3, 0.001
 
 
 @dataclass(frozen=True)
