@@ -52,9 +52,9 @@ class LongCalls:
 
     Between and during long calls, decoded pictures and other small blocks of all threads come to lie in what
     a large block has freed. The next large block does not fit there, so the process grows with each call. So
-    while such a module computes, blocks of 32 MiB and more are not kept, as the C library does by default. All
-    freed memory goes back before and after. Nothing is done in a process that has not called `keep_memory`.
-    One thread at a time may compute.
+    while such a module computes, blocks of 32 MiB and more are not kept, as the C library does by default.
+    All freed memory goes back before and after. Nothing is done in a process that has not called
+    `keep_memory`. One thread at a time may compute.
 
     Args:
         long_s: From so many seconds on, a call is long: processor time of its thread, which other programs on
