@@ -140,7 +140,7 @@ def test_a_job_that_must_stop_stops_in_an_extra_run(handlers: dict[str, Handler]
     def on_step(step: int, total: int) -> None:
         steps.append(step)
         if step > 2:
-            raise JobStopped
+            raise JobStopped("stop")
 
     with pytest.raises(JobStopped):
         handlers["text-to-image"].perform(request(), PlainDesk(on_step))
