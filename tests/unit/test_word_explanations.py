@@ -108,6 +108,7 @@ def test_a_picture_of_a_picture_is_explained(handlers: dict[str, Handler]) -> No
         "image": given,
         "strength": 0.9,
         "num_inference_steps": 4,
+        "guidance_scale": 2.0,
         "seed": 3,
         "num_images_per_prompt": 2,
         "explain": {"method": "words"},
@@ -133,10 +134,14 @@ def test_batched_runs_make_the_same_maps(folder: Path, handlers: dict[str, Handl
         executor.close()
 
 
-def test_a_job_that_must_stop_stops_between_its_runs(handlers: dict[str, Handler]) -> None:
-    class Stopping(PlainDesk):
-        def check_stop(self) -> None:
-            raise JobStopped
+def test_a_job_that_must_stop_stops_in_an_extra_run(handlers: dict[str, Handler]) -> None:
+    steps: list[int] = []
+
+    def on_step(step: int, total: int) -> None:
+        steps.append(step)
+        if step > 2:
+            raise JobStopped("stop")
 
     with pytest.raises(JobStopped):
-        handlers["text-to-image"].perform(request(), Stopping())
+        handlers["text-to-image"].perform(request(), PlainDesk(on_step))
+    assert steps == [1, 2, 3]
