@@ -75,7 +75,7 @@ def test_spans_cover_every_word_and_mark(text: str, pieces: list[str]) -> None:
         ("an angry cat", "angry", "a cat"),
         ("forest, fog, lake", "fog", "forest, lake"),
         ("red-haired fox", "red-haired", "cyan-haired fox"),
-        ("three circles", "circles", "three squares"),
+        ("three circles", "circles", "three stars"),
         # Other colours of the prompt come last.
         ("a blue circle above an orange square", "blue", "a yellow circle above an orange square"),
         ("a red circle above a red square", "red", "a cyan circle above a cyan square"),
