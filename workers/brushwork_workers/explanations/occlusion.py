@@ -26,7 +26,7 @@ Scores = Callable[[Image.Image], Sequence[float]]
 LEAST_CHANGE = 0.2
 _CERTAIN = 1e-6
 # Standard deviation of the weights of a window, as a share of its side.
-_SIGMA = 0.2
+_SIGMA = 0.1
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,11 @@ def changes_of(request: Any) -> Sequence[WordChange]:
         request: The request, with `prompt` and `explain`.
     """
     explain = request.explain
-    return word_changes(
-        request.prompt, explain.words or content_words(request.prompt), explain.num_samples or 1
-    )
+    words = explain.words or content_words(request.prompt)
+    if not words:
+        # A prompt of digits or signs alone is left out as a whole.
+        return (WordChange(request.prompt.strip(), (" ",)),)
+    return word_changes(request.prompt, words, explain.num_samples or 1)
 
 
 def num_runs(changes: Sequence[WordChange]) -> int:
