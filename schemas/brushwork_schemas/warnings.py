@@ -112,11 +112,6 @@ WARNINGS: Mapping[str, Mapping[str, str]] = {
         "en": "These words have no map: {words}. The reason: {reason}.",
         "zh": "以下词语没有解释图：{words}。原因：{reason}。",
     },
-    "words_left_out": {
-        "en": "{field} explains the first {used} of {given} content words of the prompt; name others in "
-        "explain.words.",
-        "zh": "{field} 只解释提示词中 {given} 个实词的前 {used} 个；其他词语请写在 explain.words 中。",
-    },
     "explanation_removed": {
         "en": "The explanation was left out, because a policy blurred a picture that it shows.",
         "zh": "由于策略模糊了解释中出现的图片，解释已被移除。",

@@ -119,7 +119,7 @@ def test_no_page_lets_anything_in_from_elsewhere(http: TestClient, settings: Set
 
 def test_assets_are_kept_by_browsers_until_they_change(http: TestClient) -> None:
     paths = re.findall(r'"(/assets/[^"]+)"', http.get("/").text)
-    assert len(paths) == 3
+    assert len(paths) == 4
     for path in paths:
         answer = http.get(path)
         assert answer.status_code == 200

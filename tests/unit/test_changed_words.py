@@ -5,7 +5,7 @@ from brushwork_schemas.admission import admit
 from brushwork_schemas.catalogue import Catalogue
 from brushwork_schemas.errors import InvalidRequest
 from brushwork_schemas.kinds.explanations.calls import num_calls
-from brushwork_schemas.kinds.explanations.changed_words import word_changes
+from brushwork_schemas.kinds.explanations.changed_words import WordChange, changes_of, word_changes
 from brushwork_schemas.kinds.explanations.content_words import (
     MOST_WORDS,
     all_content_words,
@@ -75,7 +75,7 @@ def test_spans_cover_every_word_and_mark(text: str, pieces: list[str]) -> None:
         ("an angry cat", "angry", "a cat"),
         ("forest, fog, lake", "fog", "forest, lake"),
         ("red-haired fox", "red-haired", "cyan-haired fox"),
-        ("three circles", "circles", "three squares"),
+        ("three circles", "circles", "three stars"),
         # Other colours of the prompt come last.
         ("a blue circle above an orange square", "blue", "a yellow circle above an orange square"),
         ("a red circle above a red square", "red", "a cyan circle above a cyan square"),
@@ -136,8 +136,6 @@ def test_the_number_of_runs_is_known_at_admission() -> None:
         ("a red circle", {"words": ["blue", "red"]}, ("blue", "red, circle")),
         ("红色圆形", {"words": ["蓝色"]}, ("蓝色", "红色, 圆形")),
         ("a (red:1.3) circle", {"words": ["1.3 circle"]}, ("1.3 circle", "red, circle")),
-        ("of the", True, ("content words", "explain.words")),
-        ("12 34", "words", ("content words", "explain.words")),
         ("a cartoon", {"words": ["car"]}, ("car", "cartoon")),
     ],
 )
@@ -149,3 +147,10 @@ def test_words_that_the_prompt_does_not_contain_are_refused(
     assert refused.value.field == "explain.words"
     assert named[0] in refused.value.message
     assert named[1] in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("prompt", ["of the", "12 34", "🙂"])
+def test_a_prompt_without_content_words_is_left_out_as_a_whole(prompt: str) -> None:
+    request = admit("text-to-image", {"prompt": prompt, "explain": True}, CATALOGUE).request
+    assert changes_of(request) == (WordChange(prompt, (" ",)),)
+    assert num_calls(request, 0, 0) == 1

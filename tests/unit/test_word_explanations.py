@@ -8,11 +8,22 @@ import pytest
 import torch
 from brushwork_schemas.catalogue import Model, Source
 from brushwork_schemas.errors import JobStopped
-from brushwork_schemas.kinds.explanations.changed_words import changes_of
+from brushwork_schemas.kinds.explanations.changed_words import changes_of, word_changes
 from brushwork_schemas.kinds.generation.image_to_image import ImageToImageRequest
-from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest
+from brushwork_schemas.kinds.generation.text_to_image import TextToImageRequest, TextToImageResult
+from brushwork_schemas.kinds.registry import kind_named
+from brushwork_schemas.kinds.result import Provenance, Timings
 from brushwork_workers.batching.batcher import Batcher
 from brushwork_workers.batching.model_executor import ModelExecutor, SerialExecutor
+from brushwork_workers.execution.new_pictures import PictureOrigin
+from brushwork_workers.execution.policies.seen_pictures import without_explanation
+from brushwork_workers.explanations.words import (
+    HIDDEN,
+    NOT_FINITE,
+    ChangedPicture,
+    OwnPicture,
+    words_explained,
+)
 from brushwork_workers.families.diffusion.loading import load
 from brushwork_workers.interface import Handler, LoadSpec
 from PIL import Image
@@ -22,6 +33,16 @@ from tests.explained import map_values
 from tests.stops import Going
 from tests.tiny_models import save_stable_diffusion
 
+PROVENANCE = Provenance(
+    model="tiny",
+    model_revision="1",
+    versions={},
+    device="cpu",
+    dtype="float32",
+    worker="worker",
+    attempt=1,
+    timings=Timings(queued_s=0, loading_s=0, running_s=0),
+)
 KINDS = ("text-to-image", "image-to-image")
 PROMPT = "a red circle on a white background"
 
@@ -108,9 +129,9 @@ def test_a_picture_of_a_picture_is_explained(handlers: dict[str, Handler]) -> No
         "image": given,
         "strength": 0.9,
         "num_inference_steps": 4,
-        "guidance_scale": 2.0,
         "seed": 3,
         "num_images_per_prompt": 2,
+        "guidance_scale": 2.0,
         "explain": {"method": "words"},
     }
     made = handlers["image-to-image"].perform(ImageToImageRequest.model_validate(fields), desk)
@@ -134,14 +155,62 @@ def test_batched_runs_make_the_same_maps(folder: Path, handlers: dict[str, Handl
         executor.close()
 
 
-def test_a_job_that_must_stop_stops_in_an_extra_run(handlers: dict[str, Handler]) -> None:
-    steps: list[int] = []
+def test_a_job_that_must_stop_stops_between_its_runs(handlers: dict[str, Handler]) -> None:
+    def stop(step: int, total: int) -> None:
+        if step > 3:
+            raise JobStopped("The job was canceled.")
 
-    def on_step(step: int, total: int) -> None:
-        steps.append(step)
-        if step > 2:
-            raise JobStopped("stop")
-
+    desk = PlainDesk(stop)
     with pytest.raises(JobStopped):
-        handlers["text-to-image"].perform(request(), PlainDesk(on_step))
-    assert steps == [1, 2, 3]
+        handlers["text-to-image"].perform(request(), desk)
+    assert desk.steps[-1][0] == 4
+
+
+def test_words_without_a_picture_are_named_in_a_warning() -> None:
+    desk, black = PlainDesk(), Image.new("RGB", (8, 8))
+    changes = word_changes("a red round circle", ["red", "round", "circle"])
+    found = {
+        changes[0].prompts[0]: ChangedPicture(Image.new("RGB", (8, 8), "red")),
+        changes[1].prompts[0]: ChangedPicture(None, HIDDEN),
+        changes[2].prompts[0]: ChangedPicture(None, NOT_FINITE),
+    }
+    own = OwnPicture(black, desk.save_picture(black), 3)
+    made = words_explained(desk, own, changes, found)
+    assert [each.label for each in made.maps] == ["red"]
+    assert made.maps[0].score == pytest.approx(1 / 3)
+    told = [(each.code, each.parameters["words"], each.parameters["reason"]) for each in desk.warnings]
+    assert told == [
+        ("words_not_explained", ["round"], HIDDEN),
+        ("words_not_explained", ["circle"], NOT_FINITE),
+    ]
+
+
+def test_a_picture_that_the_safety_checker_replaced_has_no_maps() -> None:
+    desk, black = PlainDesk(), Image.new("RGB", (8, 8))
+    own = OwnPicture(black, desk.save_picture(black), 3, is_hidden=True)
+    made = words_explained(desk, own, word_changes("a red circle", ["red", "circle"]), {})
+    assert (made.maps, made.num_calls) == ((), 0)
+    assert [each.parameters["words"] for each in desk.warnings] == [["red", "circle"]]
+
+
+def test_the_picture_of_a_changed_prompt_states_that_prompt() -> None:
+    origin = PictureOrigin(kind_named("text-to-image"), request(), "tiny", "1")
+    parameters = origin.parameters(7, {"prompt": "a cyan circle"})
+    assert (parameters["prompt"], parameters["seed"]) == ("a cyan circle", 7)
+    assert "explain" not in parameters
+    assert origin.parameters(7) == {**parameters, "prompt": PROMPT}
+
+
+def test_an_explanation_leaves_with_its_files_if_a_picture_may_not_be_seen(
+    handlers: dict[str, Handler],
+) -> None:
+    made = handlers["text-to-image"].perform(request(), PlainDesk())
+    explanation = made.pop("explanation")
+    result = TextToImageResult(**made, provenance=PROVENANCE, explanation=explanation)
+    changed, files = without_explanation(result)
+    assert changed.explanation is None
+    assert changed.images == result.images
+    assert [each.code for each in changed.warnings] == ["explanation_removed"]
+    assert made["images"][0].sha256 not in files
+    of_maps = {name for each in explanation.maps for name in (each.map.sha256, each.overlay.sha256)}
+    assert files == of_maps | {each.pair[1].sha256 for each in explanation.maps}

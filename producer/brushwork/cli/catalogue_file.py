@@ -70,19 +70,27 @@ def _read(file: Path) -> tuple[str, tomlkit.TOMLDocument]:
         text = file.read_text("utf-8") if file.exists() else ""
         return text, tomlkit.parse(text)
     except (OSError, ValueError, TOMLKitError) as error:
-        raise InvalidRequest(
-            said("catalogue: cannot read {file}: {error}.", file=file, error=error), field="catalogue"
-        ) from error
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> InvalidRequest:
+    return InvalidRequest(
+        said("catalogue: cannot read {file}: {error}.", file=file, error=error), field="catalogue"
+    )
 
 
 def _write(file: Path, text: str) -> None:
     try:
+        # A section that was written in one line takes no further entries.
         tomlkit.parse(text)
+    except (ValueError, TOMLKitError) as error:
+        raise _unreadable(file, error) from error
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         new = file.with_name(f".{file.name}.{os.getpid()}")
         new.write_text(text, "utf-8")
         new.replace(file)
-    except (OSError, ValueError, TOMLKitError) as error:
+    except OSError as error:
         raise InvalidRequest(
             said("catalogue: cannot write {file}: {error}.", file=file, error=error), field="catalogue"
         ) from error

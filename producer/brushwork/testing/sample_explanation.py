@@ -115,7 +115,7 @@ def _of_words(sketch: _Sketch, job: Job) -> dict[str, Any]:
 
 
 def _word_maps(sketch: _Sketch, prompt: str) -> Iterator[Mapping[str, Any]]:
-    for place, word in enumerate(sketch.explain.words or content_words(prompt)):
+    for place, word in enumerate(sketch.explain.words or content_words(prompt) or [prompt.strip()]):
         made = sketch.map(word, place, score=_WORD_STRENGTH, high=_WORD_STRENGTH)
         # Without the word, the picture is another one where the word matters.
         grey = _bump(sketch.picture.size, _PLACES[place % len(_PLACES)])

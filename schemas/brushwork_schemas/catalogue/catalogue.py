@@ -17,6 +17,8 @@ from brushwork_schemas.wording.phrase import either, said
 
 _Entry = TypeVar("_Entry")
 PACKAGED = Path(__file__).parent / "catalogue.toml"
+# A message has room for so many.
+MOST_OFFERED = 8
 
 
 class Catalogue:
@@ -158,6 +160,9 @@ class Catalogue:
 
 def _offered(names: Sequence[str], kind: str, close: str | None) -> str:
     offered = said("Models for {kind}: {names}.", kind=kind, names=names or said("none"))
+    if (left_out := len(names) - MOST_OFFERED) > 0:
+        some = names[:MOST_OFFERED]
+        offered = said("Models for {kind}: {names} and {more} more.", kind=kind, names=some, more=left_out)
     if close:
         offered = said("Did you mean {name!r}? {offered}", name=close, offered=offered)
     if trains_for(kind):

@@ -12,6 +12,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, TimmWrapperImageProc
 
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModuleProxy, SerialExecutor
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.proportions import check_proportions
 from brushwork_workers.interface import LoadSpec
 
@@ -29,16 +30,17 @@ def pretrained(model_class: Any, spec: LoadSpec, **options: Any) -> Any:
     Raises:
         ModelUnavailable: A parameter is missing in the files. transformers would use random numbers instead.
     """
-    network, info = model_class.from_pretrained(
-        spec.folder,
-        dtype=spec.dtype,
-        variant=spec.model.source.variant,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-        **options,
-    )
+    with module_building():
+        network, info = model_class.from_pretrained(
+            spec.folder,
+            dtype=spec.dtype,
+            variant=spec.model.source.variant,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
     missing = sorted(set(info["missing_keys"]) & {name for name, _ in network.named_parameters()})
     if missing:
         raise ModelUnavailable(

@@ -23,6 +23,7 @@ from torchvision.transforms.v2 import functional as transforms
 
 from brushwork_workers.batching.call_options import CallOptions
 from brushwork_workers.batching.model_executor import ModelExecutor, ModuleProxy
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.proportions import check_proportions
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
 from brushwork_workers.interface import LoadSpec
@@ -49,6 +50,7 @@ class TorchvisionModel:
     dtype: torch.dtype
 
     @classmethod
+    @module_building()
     def load(cls, spec: LoadSpec) -> "TorchvisionModel":
         """Build the network and load its weights. The file must have exactly the weights of the network.
 

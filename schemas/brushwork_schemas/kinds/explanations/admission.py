@@ -54,7 +54,7 @@ def check_words(request: Any) -> None:
     """Refuse words to explain that the prompt of a complete request does not contain.
 
     Raises:
-        InvalidRequest: The prompt lacks a word; or none is named, and it has no content words.
+        InvalidRequest: The prompt lacks a word.
     """
     prompt = getattr(request, "prompt", None)
     if method_of(request) != "words" or not isinstance(prompt, str):
@@ -65,10 +65,4 @@ def check_words(request: Any) -> None:
             said("explain.words: the prompt does not contain {words}.", words=absent),
             field="explain.words",
             hint=said("Its content words are {words}.", words=own) if own else None,
-        )
-    if not own and not request.explain.words:
-        raise InvalidRequest(
-            said("explain: the prompt has no content words."),
-            field="explain.words",
-            hint="Name words of the prompt in explain.words.",
         )

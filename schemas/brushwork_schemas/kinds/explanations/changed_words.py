@@ -28,7 +28,9 @@ _COLOUR_VALUES = (
 _NEUTRAL_VALUES = ((245, 245, 245), (15, 15, 15), (128, 128, 128), (225, 205, 170))
 # The usual colours of prompts, which any model knows: not brown.
 _NUM_COLOURS = 8
-_NUM_SHAPES = 8
+# Star, triangle, diamond, cross, ring, heart, circle, square: those first that cover the least of their box,
+# so that a picture differs within the shape that the word names.
+_SHAPES_BY_AREA = (3, 2, 5, 6, 7, 4, 0, 1)
 _IS_HAN = re.compile(f"[{HAN}]")
 _VOWEL = re.compile(r"(?:[aeio]|u(?!ni|se|ti))|hour|honest", re.IGNORECASE)
 _CONSONANT = re.compile(r"(?:one|once|eu)", re.IGNORECASE)
@@ -71,9 +73,11 @@ def changes_of(request: Any) -> Sequence[WordChange]:
         request: The request, with `prompt` and `explain`.
     """
     explain = request.explain
-    return word_changes(
-        request.prompt, explain.words or content_words(request.prompt), explain.num_samples or 1
-    )
+    words = explain.words or content_words(request.prompt)
+    if not words:
+        # A prompt of digits or signs alone is left out as a whole.
+        return (WordChange(request.prompt.strip(), (" ",)),)
+    return word_changes(request.prompt, words, explain.num_samples or 1)
 
 
 def num_runs(changes: Sequence[WordChange]) -> int:
@@ -255,13 +259,9 @@ def _by_distance(colours: Sequence[tuple[int, int, int]], most: int) -> tuple[tu
     )
 
 
-def _in_turn(number: int, most: int | None = None) -> tuple[tuple[int, ...], ...]:
+def _in_turn(number: int) -> tuple[tuple[int, ...], ...]:
     """Return for each concept the others, beginning with the next one."""
-    most = most or number
-    return tuple(
-        tuple(each % most for each in range(own + 1, own + 1 + most) if each % most != own)
-        for own in range(number)
-    )
+    return tuple(tuple(each % number for each in range(own + 1, own + number)) for own in range(number))
 
 
 def _split(concepts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -278,7 +278,8 @@ def _colour_groups(colours: Sequence[str], neutral: Sequence[str]) -> list[_Grou
 def _other_groups(
     shapes: Sequence[str], opposites: Sequence[tuple[str, str]], others: Sequence[tuple[str, ...]]
 ) -> list[_Group]:
-    groups = [_Group(_split(shapes), _in_turn(len(shapes), _NUM_SHAPES))]
+    by_area = tuple(tuple(each for each in _SHAPES_BY_AREA if each != own) for own in range(len(shapes)))
+    groups = [_Group(_split(shapes), by_area)]
     # The second word of a pair goes back to the first, unless a pair of its own says otherwise.
     for first, second in opposites:
         groups.append(_Group(_split((first, second)), ((1,), ())))

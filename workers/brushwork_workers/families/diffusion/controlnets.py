@@ -11,6 +11,7 @@ from brushwork_schemas.kinds.generation import GenerationRequest
 from brushwork_schemas.wording.phrase import private, said
 from PIL import Image
 
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.interface import FoundAddOn, LoadSpec
 
 LOGGER = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class ControlNets:
         LOGGER.info("ControlNet %s is ready for %s", name, self._spec.model.name)
         return module
 
+    @module_building()
     def _read(self, found_add_on: FoundAddOn) -> Any:
         config = json.loads((found_add_on.folder / "config.json").read_text("utf-8"))
         class_name = config.get("_class_name")

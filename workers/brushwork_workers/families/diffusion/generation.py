@@ -17,6 +17,7 @@ from brushwork_schemas.warnings import ResultWarning, result_warning
 from PIL import Image
 
 from brushwork_workers.batching.call_options import Adapters
+from brushwork_workers.explanations.extra_runs import RunSteps
 from brushwork_workers.explanations.words import (
     HIDDEN,
     NOT_FINITE,
@@ -29,7 +30,6 @@ from brushwork_workers.families.diffusion.conditioning.conditioning import Condi
 from brushwork_workers.families.diffusion.conditioning.unknown_words import UnknownWords
 from brushwork_workers.families.diffusion.controlnets import ControlNets
 from brushwork_workers.families.diffusion.decoder_input import decoder_input
-from brushwork_workers.families.diffusion.extra_runs import RunSteps
 from brushwork_workers.families.diffusion.forecast import Forecast
 from brushwork_workers.families.diffusion.latent_colours import LatentColours
 from brushwork_workers.families.diffusion.loras import Loras

@@ -10,6 +10,7 @@ from brushwork_schemas.wording.phrase import said
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedModel
 
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.device.module_offload import ModuleOffload
 from brushwork_workers.families.diffusion.conditioning.conditioning import Conditioning
 from brushwork_workers.families.diffusion.controlnets import ControlNets
@@ -90,6 +91,7 @@ def _check_kinds(pipeline: Any, spec: LoadSpec) -> None:
         )
 
 
+@module_building()
 def read(spec: LoadSpec) -> Any:
     """Load the pipeline in the folder onto the device, from safetensors files and without remote code."""
     find_deprecated_modules()

@@ -21,6 +21,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.finite import damaged_weights
 from brushwork_workers.models.checkpoints.adapter_layouts import readable, shaped_like
 
@@ -102,9 +103,10 @@ def load_adapter(pipeline: Any, file: Path, adapter: str, name: str, model: str)
         return answer
 
     loader.__dict__["lora_state_dict"] = noted
-    loader.load_lora_weights(
-        source, weight_name=file.name, adapter_name=adapter, local_files_only=True, use_safetensors=True
-    )
+    with module_building():
+        loader.load_lora_weights(
+            source, weight_name=file.name, adapter_name=adapter, local_files_only=True, use_safetensors=True
+        )
     if not any(adapter in getattr(module, "peft_config", {}) for module in modules.values()):
         raise ValueError("none of its keys belongs to this model")
     unused = _unused(found, modules, adapter)

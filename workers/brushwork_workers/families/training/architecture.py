@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.models import get_model_builder, get_model_weights, get_weight, list_models
 
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.torchvision_weights import TorchvisionWeights
 from brushwork_workers.families.training.simple_cnn import SimpleCNN
 
@@ -81,6 +82,7 @@ class Architecture:
         return network
 
 
+@module_building()
 def untrained(name: str, num_classes: int, image_size: int) -> nn.Module:
     """Build a network with the layers of `Architecture.network` and random weights."""
     if name == SIMPLE:

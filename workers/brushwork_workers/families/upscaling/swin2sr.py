@@ -11,6 +11,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, Swin2SRForImageSuperResolution
 
 from brushwork_workers.batching.model_executor import ModuleProxy
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.upscaling.edges import pad_to
 from brushwork_workers.families.upscaling.size_limit import check_output_size
@@ -40,9 +41,10 @@ class Swin2SRUpscaler:
     def __init__(self, spec: LoadSpec, tile_side: int = TILE_SIDE) -> None:
         self._model = spec.model
         self._tile_side = tile_side
-        network = Swin2SRForImageSuperResolution.from_pretrained(
-            spec.folder, dtype=spec.dtype, use_safetensors=True, local_files_only=True
-        )
+        with module_building():
+            network = Swin2SRForImageSuperResolution.from_pretrained(
+                spec.folder, dtype=spec.dtype, use_safetensors=True, local_files_only=True
+            )
         # A cast, because the annotation of `to` in transformers lacks its first argument.
         self.network = cast(Any, network).to(spec.device).eval()
         self._scale: int = self.network.config.upscale

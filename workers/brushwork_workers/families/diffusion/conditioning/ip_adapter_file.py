@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
+from brushwork_workers.device.module_building import module_building
 from brushwork_workers.families.diffusion.loras import weights_file
 from brushwork_workers.families.finite import damaged_weights
 from brushwork_workers.interface import FoundAddOn, LoadSpec
@@ -44,6 +45,7 @@ class IpAdapter:
         return not isinstance(self.projection, ImageProjection)
 
 
+@module_building()
 def read_attention(file: Path, unet: Any, spec: LoadSpec) -> tuple[dict[str, Any], nn.Module]:
     """Read the attention processors and the projection of an IP-Adapter; the UNet is not changed.
 
@@ -140,6 +142,7 @@ def _of_part(weights: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {key.removeprefix(f"{part}."): each for key, each in weights.items() if key.startswith(f"{part}.")}
 
 
+@module_building()
 def _encoder(found: FoundAddOn, folder: Path, spec: LoadSpec) -> Any:
     try:
         encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
