@@ -6,7 +6,7 @@ import pytest
 from brushwork_schemas.states import JobState
 
 from tests.chaos.scene import Scene
-from tests.chaos.stack import Stack
+from tests.chaos.stack import PATIENT, Stack
 
 GOOD = "steps=8 pause=0.02"
 INNER = {
@@ -19,7 +19,7 @@ INNER = {
 
 @pytest.mark.fault("F03", "jobs that segfault or end their process, among good ones", both=True)
 def test_good_jobs_are_not_charged_for_bad_ones(scene: Scene, rng: Random) -> None:
-    with scene.stack(num_workers=2, max_attempts=2) as stack:
+    with scene.stack(num_workers=2, max_attempts=2, **PATIENT) as stack:
         good = stack.submit([GOOD] * 10)
         bad = stack.submit(["exit", "segfault"], ends=JobState.FAILED)
         good += stack.submit([GOOD] * 10)

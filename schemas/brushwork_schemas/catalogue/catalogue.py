@@ -160,9 +160,9 @@ class Catalogue:
 
 def _offered(names: Sequence[str], kind: str, close: str | None) -> str:
     offered = said("Models for {kind}: {names}.", kind=kind, names=names or said("none"))
-    if (more := len(names) - MOST_OFFERED) > 0:
+    if (left_out := len(names) - MOST_OFFERED) > 0:
         some = names[:MOST_OFFERED]
-        offered = said("Models for {kind}: {names} and {more} more.", kind=kind, names=some, more=more)
+        offered = said("Models for {kind}: {names} and {more} more.", kind=kind, names=some, more=left_out)
     if close:
         offered = said("Did you mean {name!r}? {offered}", name=close, offered=offered)
     if trains_for(kind):
