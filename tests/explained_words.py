@@ -82,18 +82,19 @@ class Figures:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def measured(count: int, seed: int, folder: Path | None = None) -> Figures:
+def measured(count: int, seed: int, folder: Path | None = None, *, most_objects: int = 2) -> Figures:
     """Return the figures of so many prompts for each language and number of objects.
 
     Args:
         count: Number of prompts.
         seed: Seed of the prompts.
         folder: Where to save pictures, overlays and changed pictures; None to save none.
+        most_objects: Most objects of a picture, 1 or 2.
     """
     figures, executor = Figures(), Batcher(64, 2**40, is_cooperative=True)
     try:
         handler = _handler(executor)
-        for num_objects in (1, 2):
+        for num_objects in range(1, most_objects + 1):
             rng = np.random.default_rng(seed)
             prompts = [sample_full(num_objects, rng) for _ in range(count)]
             for language, write in WRITERS.items():

@@ -30,6 +30,7 @@ from PIL import Image
 
 from tests.desks import PlainDesk
 from tests.explained import map_values
+from tests.explained_words import measured
 from tests.stops import Going
 from tests.tiny_models import save_stable_diffusion
 
@@ -214,3 +215,12 @@ def test_an_explanation_leaves_with_its_files_if_a_picture_may_not_be_seen(
     assert made["images"][0].sha256 not in files
     of_maps = {name for each in explanation.maps for name in (each.map.sha256, each.overlay.sha256)}
     assert files == of_maps | {each.pair[1].sha256 for each in explanation.maps}
+
+
+def test_maps_of_the_pocket_model_lie_on_the_objects(*, thorough: bool) -> None:
+    # `python -m tests.explained_words` measures more of them.
+    figures = measured(2 if thorough else 1, seed=11, most_objects=2 if thorough else 1)
+    assert figures.left_out == 0
+    for (_, _, sort), row in figures.rows.items():
+        assert np.mean(row.energy) >= (0.7 if sort == "colour" else 0.5)
+        assert all(row.own_above)
