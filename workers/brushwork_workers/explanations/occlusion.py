@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float32]
 Scores = Callable[[Image.Image], Sequence[float]]
 """Returns the scores of a picture, from one call: probabilities, or logarithms of probabilities."""
 # A map is empty if no part changes the logarithm of the odds by as much: then the answer depends on no single
-# part. With the pocket classifier some part of each of 500 pictures changes them by 4.8 or more; with shuffled
-# weights, no part by more than 0.27.
+# part. With the pocket classifier some part of each of 500 pictures changes them by 4.8 or more; with weights
+# that are shuffled, no part by more than 0.27.
 LEAST_CHANGE = 0.3
 _CERTAIN = 1e-6
 # Standard deviation of the weights of a window, as a share of its side.
