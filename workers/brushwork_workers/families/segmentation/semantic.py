@@ -11,11 +11,9 @@ from brushwork_workers.batching.model_executor import ModuleProxy
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.pretrained import PictureProcessor, pretrained
 from brushwork_workers.families.segmentation.certainty import ClassScores
-from brushwork_workers.families.segmentation.class_map import ClassMap, best_class, labels_of
-from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
-from brushwork_workers.families.segmentation.explaining import ExplainedPicture
+from brushwork_workers.families.segmentation.class_map import labels_of
+from brushwork_workers.families.segmentation.class_segmentation import segmented
 from brushwork_workers.families.segmentation.heads import OutputHeads
-from brushwork_workers.families.segmentation.result import segmentation_result
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
 
@@ -47,13 +45,7 @@ class SemanticSegmentation:
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Segment one picture."""
-        picture = context.picture(request.image)
-        scores = self._scores(picture)
-        explained = ExplainedPicture(picture, scores, scores.labels, self._scores, self._model_executor)
-        explanation = explained.explanation(request, context)
-        classes = ClassMap(best_class(scores.values, (picture.height, picture.width)), scores.labels)
-        segments = segments_of_classes(classes)
-        return segmentation_result(request, context, picture, classes, segments, explanation)
+        return segmented(request, context, self._scores, self._model_executor)
 
     def _scores(self, picture: Image.Image) -> ClassScores:
         (answer,) = self._network(**self._pictures(picture))

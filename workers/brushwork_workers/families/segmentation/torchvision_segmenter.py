@@ -7,10 +7,7 @@ from PIL import Image
 
 from brushwork_workers.families.finite import check_finite
 from brushwork_workers.families.segmentation.certainty import ClassScores
-from brushwork_workers.families.segmentation.class_map import ClassMap, best_class
-from brushwork_workers.families.segmentation.coco_segments import segments_of_classes
-from brushwork_workers.families.segmentation.explaining import ExplainedPicture
-from brushwork_workers.families.segmentation.result import segmentation_result
+from brushwork_workers.families.segmentation.class_segmentation import segmented
 from brushwork_workers.families.torchvision_model import TorchvisionModel
 from brushwork_workers.interface import JobContext, LoadedModules, LoadSpec
 
@@ -40,13 +37,7 @@ class TorchvisionSegmenter:
 
     def perform(self, request: ImageSegmentationRequest, context: JobContext) -> dict[str, Any]:
         """Segment one picture."""
-        picture = context.picture(request.image)
-        scores = self._scores(picture)
-        explained = ExplainedPicture(picture, scores, scores.labels, self._scores, self._model_executor)
-        explanation = explained.explanation(request, context)
-        classes = ClassMap(best_class(scores.values, (picture.height, picture.width)), scores.labels)
-        segments = segments_of_classes(classes)
-        return segmentation_result(request, context, picture, classes, segments, explanation)
+        return segmented(request, context, self._scores, self._model_executor)
 
     def _scores(self, picture: Image.Image) -> ClassScores:
         logits = self._network(self._model.tensor(picture))["out"].float().cpu()
