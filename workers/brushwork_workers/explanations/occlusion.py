@@ -116,7 +116,7 @@ def _change(own: float, drops: Floats) -> float:
 def _mean_over_windows(grid: Grid, values: Floats) -> Floats:
     """Return the mean value of the windows around each pixel: [height, width].
 
-    A window has the most weight in its middle, so the map has no steps at the edges of the windows.
+    A window counts mostly around its middle, so a map is about as fine as the windows are close.
 
     Args:
         grid: The windows.
